@@ -1,0 +1,158 @@
+/** The access token: an `at+jwt` whose every claim is checked before it is believed. RFC 9068. */
+import { z } from 'zod'
+import { type Actor, actorChain, actorSchema } from './actor.js'
+import { type AgentLimits, agentLimitsSchema } from './agent-limits.js'
+import { OAuthError } from './errors.js'
+import { isCleanText } from './identifiers.js'
+import { readScope } from './scope.js'
+
+export const signingAlgorithms = ['ES256', 'EdDSA', 'RS256'] as const
+export type SigningAlgorithm = (typeof signingAlgorithms)[number]
+
+const label = z.string().min(1).max(255).refine(isCleanText)
+const uri = z.string().min(1).max(2048).refine(isCleanText)
+/** Whole seconds below the year 2286: `1e400` is Infinity to JSON.parse and lives for ever. */
+const numericDate = z.int().min(0).max(9_999_999_999)
+
+const claimsSchema = z.looseObject({
+  iss: uri,
+  sub: label,
+  aud: z.union([uri.transform((one) => [one]), z.array(uri).min(1).max(50)]),
+  client_id: label,
+  scope: z
+    .string()
+    .optional()
+    .transform((scope, context) => {
+      if (scope === undefined || scope === '') return []
+      const words = readScope(scope)
+      if (words) return words
+      context.addIssue({ code: 'custom', message: 'is not a scope' })
+      return z.NEVER
+    }),
+  iat: numericDate,
+  nbf: numericDate.optional(),
+  exp: numericDate,
+  jti: label,
+  tenant_id: label.optional(),
+  role: label.optional(),
+  agent_type: label.optional(),
+  act: actorSchema.optional(),
+  may_act: z.looseObject({ sub: label }).optional(),
+  agent_limits: agentLimitsSchema.optional(),
+  agent_lineage: z.array(label).min(1).max(32).optional(),
+})
+
+/** What a token says, parsed. Only top-level members and the outermost `act` may decide access. */
+export interface AccessToken {
+  issuer: string
+  /** The principal acted for: the same all the way down a chain. */
+  subject: string
+  audience: readonly string[]
+  clientId: string
+  scope: readonly string[]
+  issuedAt: number
+  notBefore: number | undefined
+  expiresAt: number
+  id: string
+  tenantId: string | undefined
+  role: string | undefined
+  agentType: string | undefined
+  act: Actor | undefined
+  mayAct: { sub: string; [member: string]: unknown } | undefined
+  limits: AgentLimits
+  /** The delegations from the root to this token's own. It is dead when any of them is revoked. */
+  lineage: readonly string[]
+  /** The payload as signed. */
+  claims: Readonly<Record<string, unknown>>
+}
+
+const bad = (reason: string, description = 'The token is malformed.'): OAuthError =>
+  new OAuthError('invalid_token', { description, reason })
+
+/** RFC 9068 §4 and RFC 8725 §3.11: explicit typing keeps other JWTs of this issuer out. */
+export const isAccessTokenType = (typ: unknown): boolean =>
+  typeof typ === 'string' && /^(application\/)?at\+jwt$/i.test(typ)
+
+/**
+ * Refuses by header, before any cryptography: the type, the algorithm, and `crit`, of which we
+ * understand none (RFC 7515 §4.1.11). `jwk`, `jku`, `x5c` and `x5u` are never looked at.
+ *
+ * @returns the algorithm and key id to look up
+ */
+export const checkHeader = (
+  header: Readonly<Record<string, unknown>>,
+  isType: (typ: unknown) => boolean = isAccessTokenType,
+): { alg: SigningAlgorithm; kid: string } => {
+  if (!isType(header.typ)) throw bad('wrong_type', 'The token is not of the type asked for.')
+  if (header.crit !== undefined) throw bad('unknown_critical_header')
+  const alg = signingAlgorithms.find((known) => known === header.alg)
+  if (!alg) throw bad('unacceptable_algorithm', 'The token is signed in a way we do not accept.')
+  if (typeof header.kid !== 'string' || header.kid === '' || header.kid.length > 255) {
+    throw bad('missing_kid', 'The token does not name its key.')
+  }
+  return { alg, kid: header.kid }
+}
+
+const checkChain = (claims: z.infer<typeof claimsSchema>): void => {
+  const names = new Set([claims.sub])
+  for (const actor of actorChain(claims.act)) {
+    if (actor.iss !== undefined && actor.iss !== claims.iss) throw bad('foreign_actor')
+    if (names.has(actor.sub)) throw bad('repeated_actor')
+    names.add(actor.sub)
+  }
+}
+
+/** Parses a verified payload. @throws OAuthError `invalid_token` for anything out of shape. */
+export const parseAccessToken = (payload: Readonly<Record<string, unknown>>): AccessToken => {
+  const result = claimsSchema.safeParse(payload)
+  if (!result.success) {
+    throw bad(`malformed_claim_${String(result.error.issues[0]?.path[0] ?? 'unknown')}`)
+  }
+  const claims = result.data
+  checkChain(claims)
+  return {
+    issuer: claims.iss,
+    subject: claims.sub,
+    audience: claims.aud,
+    clientId: claims.client_id,
+    scope: claims.scope,
+    issuedAt: claims.iat,
+    notBefore: claims.nbf,
+    expiresAt: claims.exp,
+    id: claims.jti,
+    tenantId: claims.tenant_id,
+    role: claims.role,
+    agentType: claims.agent_type,
+    act: claims.act,
+    mayAct: claims.may_act,
+    limits: claims.agent_limits ?? {},
+    lineage: claims.agent_lineage ?? [],
+    claims: payload,
+  }
+}
+
+export interface CheckAccessTokenOptions {
+  issuer: string
+  /** One of the token's audiences must be one of these, to the byte. Absent: not checked. */
+  audience?: readonly string[]
+  /** Seconds since 1970. */
+  now: number
+  /** Seconds that clocks may differ. @defaultValue 5 */
+  clockToleranceSeconds?: number
+}
+
+/** Issuer, audience and times. Runs on every use of a token, cached or not. */
+export const checkAccessToken = (token: AccessToken, options: CheckAccessTokenOptions): void => {
+  const { issuer, audience, now, clockToleranceSeconds: tolerance = 5 } = options
+  if (token.issuer !== issuer) throw bad('wrong_issuer', 'The token is from another issuer.')
+  if (audience && !token.audience.some((one) => audience.includes(one))) {
+    throw bad('wrong_audience', 'The token is meant for another resource.')
+  }
+  if (now >= token.expiresAt + tolerance) throw bad('token_expired', 'The token has expired.')
+  const notBefore = Math.max(token.notBefore ?? 0, token.issuedAt)
+  if (now + tolerance < notBefore) throw bad('token_not_yet_valid', 'The token is not valid yet.')
+}
+
+/** The one who acts now: the outermost `act`, or the subject itself where nobody acts for it. */
+export const currentActor = (token: Pick<AccessToken, 'act' | 'subject'>): string =>
+  token.act?.sub ?? token.subject

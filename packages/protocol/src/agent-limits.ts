@@ -1,0 +1,103 @@
+/** `agent_limits`: what a token's holder may do, how often, how far and for how much. */
+import { z } from 'zod'
+import { parseUsd, usdClaim } from './money.js'
+
+/** Limits as the code holds them. An absent member does not limit. */
+export interface AgentLimits {
+  requestsPerHour?: number | undefined
+  /** Micro-USD, for the lifetime of the delegation and everything below it. */
+  costBudget?: bigint | undefined
+  /** Micro-USD that one action may cost. */
+  maxCostPerAction?: bigint | undefined
+  /** Patterns: `docs.read`, `docs.*` (whole segments), `*`. An empty list allows nothing. */
+  allowedActions?: readonly string[] | undefined
+  /** Hops that may still follow, as in RFC 5280 §4.2.1.9 pathLenConstraint. */
+  maxDelegationDepth?: number | undefined
+}
+
+const segment = '[A-Za-z0-9_-]+'
+const actionName = new RegExp(`^${segment}(\\.${segment})*$`)
+const actionPattern = new RegExp(`^(\\*|${segment}(\\.${segment})*(\\.\\*)?)$`)
+
+export const isAction = (value: string): boolean => value.length <= 128 && actionName.test(value)
+
+const usd = z.union([z.string(), z.number()]).transform((value, context) => {
+  const microUsd = parseUsd(value)
+  if (microUsd !== undefined) return microUsd
+  context.addIssue({
+    code: 'custom',
+    message: 'must be an amount of USD such as 2.5 or "0.04", at most 6 decimals, not negative',
+  })
+  return z.NEVER
+})
+
+/** The most hops that a chain can have, whatever a limit says. */
+export const hardDelegationDepth = 10
+
+/**
+ * The wire form, strict: a member that we do not know is an error, since a limit that is ignored is
+ * authority widened.
+ */
+export const agentLimitsSchema = z
+  .strictObject({
+    requests_per_hour: z.int().min(0).max(1_000_000_000).optional(),
+    cost_budget_usd: usd.optional(),
+    max_cost_per_action_usd: usd.optional(),
+    allowed_actions: z
+      .array(
+        z.string().max(128).regex(actionPattern, 'is not an action such as docs.read or docs.*'),
+      )
+      .max(100)
+      .optional(),
+    max_delegation_depth: z.int().min(0).max(hardDelegationDepth).optional(),
+  })
+  .transform(
+    (wire): AgentLimits => ({
+      ...(wire.requests_per_hour !== undefined && { requestsPerHour: wire.requests_per_hour }),
+      ...(wire.cost_budget_usd !== undefined && { costBudget: wire.cost_budget_usd }),
+      ...(wire.max_cost_per_action_usd !== undefined && {
+        maxCostPerAction: wire.max_cost_per_action_usd,
+      }),
+      ...(wire.allowed_actions !== undefined && {
+        allowedActions: [...new Set(wire.allowed_actions)],
+      }),
+      ...(wire.max_delegation_depth !== undefined && {
+        maxDelegationDepth: wire.max_delegation_depth,
+      }),
+    }),
+  )
+
+/** The members of `agent_limits`, as spelt on the wire. */
+export interface AgentLimitsClaim {
+  requests_per_hour?: number
+  cost_budget_usd?: number | string
+  max_cost_per_action_usd?: number | string
+  allowed_actions?: readonly string[]
+  max_delegation_depth?: number
+}
+
+export const agentLimitsClaim = (limits: AgentLimits): AgentLimitsClaim => ({
+  ...(limits.requestsPerHour !== undefined && { requests_per_hour: limits.requestsPerHour }),
+  ...(limits.costBudget !== undefined && { cost_budget_usd: usdClaim(limits.costBudget) }),
+  ...(limits.maxCostPerAction !== undefined && {
+    max_cost_per_action_usd: usdClaim(limits.maxCostPerAction),
+  }),
+  ...(limits.allowedActions !== undefined && { allowed_actions: limits.allowedActions }),
+  ...(limits.maxDelegationDepth !== undefined && {
+    max_delegation_depth: limits.maxDelegationDepth,
+  }),
+})
+
+/**
+ * Does `pattern` allow all that `action` (a name or another pattern) allows? `a.b.*` covers what lies
+ * below `a.b`, in whole dotted segments, and not `a.b` itself.
+ */
+export const coversAction = (pattern: string, action: string): boolean => {
+  if (pattern === '*' || pattern === action) return true
+  return pattern.endsWith('.*') && action.startsWith(pattern.slice(0, -1))
+}
+
+/** May this action be taken under these limits? */
+export const allowsAction = (limits: AgentLimits, action: string): boolean =>
+  limits.allowedActions === undefined ||
+  limits.allowedActions.some((pattern) => coversAction(pattern, action))

@@ -1,0 +1,92 @@
+export {
+  type AccessToken,
+  type CheckAccessTokenOptions,
+  checkAccessToken,
+  checkHeader,
+  currentActor,
+  isAccessTokenType,
+  parseAccessToken,
+  type SigningAlgorithm,
+  signingAlgorithms,
+} from './access-token.js'
+export { type Actor, actorChain, actorSchema, extendActor, maxActors } from './actor.js'
+export {
+  type AgentLimits,
+  type AgentLimitsClaim,
+  agentLimitsClaim,
+  agentLimitsSchema,
+  allowsAction,
+  coversAction,
+  hardDelegationDepth,
+  isAction,
+} from './agent-limits.js'
+export { basicAuthorization, readBasicAuthorization } from './client-authentication.js'
+export {
+  chainParties,
+  checkNextActor,
+  defaultDelegationDepth,
+  maxLineage,
+} from './delegation.js'
+export {
+  errorDocs,
+  isOAuthError,
+  isOAuthErrorCode,
+  OAuthError,
+  type OAuthErrorCode,
+  type OAuthErrorOptions,
+  oauthErrorFromBody,
+} from './errors.js'
+export {
+  cleanText,
+  clientId,
+  delegationId,
+  grantTypes,
+  isCleanText,
+  isPersonId,
+  isResourceUri,
+  personPrefix,
+  resourceUri,
+  tenantId,
+  tokenTypes,
+} from './identifiers.js'
+export {
+  type CompactJws,
+  decodeBase64url,
+  encodeBase64url,
+  maxTokenLength,
+  parseCompactJws,
+} from './jws.js'
+export {
+  agentBudgetHeader,
+  amountUsd,
+  type Budget,
+  budgetSchema,
+  type IntrospectionResponse,
+  introspectionResponseSchema,
+  onExpiry,
+  type ProtectedResourceMetadata,
+  type Reservation,
+  type ReservationState,
+  type RevocationFeed,
+  reservationRequestSchema,
+  reservationSchema,
+  reservationStates,
+  revocationFeedSchema,
+  revocationFeedType,
+  settleRequestSchema,
+  type TokenResponse,
+  tokenResponseSchema,
+} from './messages.js'
+export {
+  type AuthorizationServerMetadata,
+  authorizationServerMetadataSchema,
+  isLoopbackHost,
+  isSecureUrl,
+  issuerProblem,
+  metadataUrl,
+  parseMetadata,
+  resourceMetadataUrl,
+} from './metadata.js'
+export { formatUsd, maxMicroUsd, parseUsd, usdClaim } from './money.js'
+export { type Authority, type NarrowRequest, type NarrowRule, narrow } from './narrow.js'
+export { formatScope, intersectScope, missingScope, parseScope, readScope } from './scope.js'

@@ -1,0 +1,151 @@
+/** The one place where authority is lent: what comes out is never more than what went in. */
+import { type AgentLimits, coversAction } from './agent-limits.js'
+import { OAuthError } from './errors.js'
+import { intersectScope, missingScope } from './scope.js'
+
+/** What someone may do: the whole of it, in every dimension that can shrink. */
+export interface Authority {
+  scope: readonly string[]
+  /** RFC 8707 resource URIs. */
+  resources: readonly string[]
+  limits: AgentLimits
+  /** Seconds since 1970. */
+  expiresAt: number
+}
+
+/** What is asked of a parent authority. An absent member asks for all that there is. */
+export interface NarrowRequest {
+  scope?: readonly string[] | undefined
+  resources?: readonly string[] | undefined
+  limits?: AgentLimits | undefined
+  expiresAt?: number | undefined
+  /** True when the authority passes to another actor, which costs one hop. */
+  hop: boolean
+  /** An over-ask of scope is refused, or cut to what is allowed (RFC 6749 §3.3). */
+  overAsk: 'refuse' | 'trim'
+}
+
+/** What a policy allows at most. An absent member does not limit. */
+export interface NarrowRule {
+  scope?: readonly string[] | undefined
+  resources?: readonly string[] | undefined
+  limits?: AgentLimits | undefined
+  expiresAt?: number | undefined
+}
+
+const min = <T extends number | bigint>(...values: (T | undefined)[]): T | undefined =>
+  values.reduce((least, value) => {
+    if (least === undefined || value === undefined) return least ?? value
+    // biome-ignore lint/complexity/useMathMinMax: Math.min knows no bigint.
+    return value < least ? value : least
+  }, undefined)
+
+/**
+ * What both lists of patterns allow. Two patterns are nested or disjoint, so the smaller of each
+ * nested pair is the whole intersection.
+ */
+const meetActions = (
+  one: readonly string[] | undefined,
+  other: readonly string[] | undefined,
+): readonly string[] | undefined => {
+  if (!one || !other) return one ?? other
+  const inOther = one.filter((action) => other.some((pattern) => coversAction(pattern, action)))
+  const inOne = other.filter((action) => one.some((pattern) => coversAction(pattern, action)))
+  return [...new Set([...inOther, ...inOne])]
+}
+
+const narrowScope = (allowed: readonly string[], request: NarrowRequest): string[] => {
+  const { scope: wanted, overAsk } = request
+  const granted = wanted ? intersectScope(wanted, allowed) : [...allowed]
+  const extra = wanted ? missingScope(wanted, allowed) : []
+  if (extra.length > 0 && (overAsk === 'refuse' || granted.length === 0)) {
+    throw new OAuthError('invalid_scope', {
+      description: 'The scope asked for is more than may be granted.',
+      reason: 'scope_not_allowed',
+      hint: 'Ask for a scope that the subject token and the delegation rule both have.',
+    })
+  }
+  return granted
+}
+
+const narrowResources = (allowed: readonly string[], wanted?: readonly string[]): string[] => {
+  const granted = wanted ? [...new Set(wanted)] : [...allowed]
+  if (granted.length === 0 || granted.some((resource) => !allowed.includes(resource))) {
+    throw new OAuthError('invalid_target', {
+      description: 'A resource asked for is not one that may be used here.',
+      reason: 'resource_not_allowed',
+      hint: 'Name a resource that the delegation lists, spelt exactly as it is registered.',
+    })
+  }
+  return granted
+}
+
+const narrowDepth = (parent: AgentLimits, rule: AgentLimits, asked: AgentLimits, hop: boolean) => {
+  const left = parent.maxDelegationDepth
+  if (hop && left === 0) {
+    throw new OAuthError('access_denied', {
+      description: 'This delegation may not be passed on any further.',
+      reason: 'max_depth',
+      hint: 'Raise max_delegation_depth where the chain begins, or hand off from higher up.',
+    })
+  }
+  const after = left !== undefined && hop ? left - 1 : left
+  return min(after, rule.maxDelegationDepth, asked.maxDelegationDepth)
+}
+
+const narrowActions = (
+  allowed: readonly string[] | undefined,
+  wanted: readonly string[] | undefined,
+): readonly string[] | undefined => {
+  if (!wanted || !allowed) return wanted ?? allowed
+  if (wanted.every((action) => allowed.some((pattern) => coversAction(pattern, action)))) {
+    return wanted
+  }
+  throw new OAuthError('access_denied', {
+    description: 'An action asked for is not among those that may be passed on.',
+    reason: 'action_not_covered',
+    hint: 'Ask for actions that the allowed_actions of the parent cover.',
+  })
+}
+
+const dropUndefined = (limits: AgentLimits): AgentLimits =>
+  Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+
+const narrowLimits = (parent: AgentLimits, rule: AgentLimits, request: NarrowRequest) => {
+  const asked = request.limits ?? {}
+  const actions = meetActions(parent.allowedActions, rule.allowedActions)
+  return dropUndefined({
+    requestsPerHour: min(parent.requestsPerHour, rule.requestsPerHour, asked.requestsPerHour),
+    costBudget: min(parent.costBudget, rule.costBudget, asked.costBudget),
+    maxCostPerAction: min(parent.maxCostPerAction, rule.maxCostPerAction, asked.maxCostPerAction),
+    allowedActions: narrowActions(actions, asked.allowedActions),
+    maxDelegationDepth: narrowDepth(parent, rule, asked, request.hop),
+  })
+}
+
+/**
+ * Narrows `parent` to what is asked, within what `rule` allows. Pure. For every input that does not
+ * throw, the result is at most the parent and at most the rule in every dimension.
+ *
+ * Scope, resources and actions asked for in excess are refused; amounts, rates, depth and expiry are
+ * cut to the least of the three.
+ *
+ * @throws OAuthError `invalid_scope`, `invalid_target` or `access_denied`
+ * @see RFC 8693 §2.1, RFC 8707 §2.2
+ */
+export const narrow = (
+  parent: Authority,
+  request: NarrowRequest,
+  rule: NarrowRule = {},
+): Authority => {
+  const scope = rule.scope ? intersectScope(parent.scope, rule.scope) : parent.scope
+  const resources = rule.resources
+    ? parent.resources.filter((resource) => rule.resources?.includes(resource))
+    : parent.resources
+  return {
+    scope: narrowScope(scope, request),
+    resources: narrowResources(resources, request.resources),
+    limits: narrowLimits(parent.limits, rule.limits ?? {}, request),
+    expiresAt: min(parent.expiresAt, rule.expiresAt, request.expiresAt) ?? parent.expiresAt,
+  }
+}
