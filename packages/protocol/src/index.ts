@@ -55,6 +55,7 @@ export {
   encodeBase64url,
   maxTokenLength,
   parseCompactJws,
+  parseJsonObject,
 } from './jws.js'
 export {
   agentBudgetHeader,

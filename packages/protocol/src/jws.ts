@@ -61,7 +61,12 @@ const hasDuplicateMember = (json: string): boolean => {
   return false
 }
 
-const parseObject = (bytes: Uint8Array): Record<string, unknown> => {
+/**
+ * Parses bytes that must be a JSON object, each name in it once.
+ *
+ * @throws OAuthError `invalid_token`
+ */
+export const parseJsonObject = (bytes: Uint8Array): Record<string, unknown> => {
   let json: string
   let value: unknown
   try {
@@ -84,8 +89,8 @@ export const parseCompactJws = (token: string): CompactJws => {
   if (!compact.test(token)) throw malformed('not_a_compact_jws')
   const [header = '', payload = '', signature = ''] = token.split('.')
   return {
-    header: parseObject(decodeBase64url(header)),
-    payload: parseObject(decodeBase64url(payload)),
+    header: parseJsonObject(decodeBase64url(header)),
+    payload: parseJsonObject(decodeBase64url(payload)),
     signingInput: `${header}.${payload}`,
     signature: decodeBase64url(signature),
   }
