@@ -1,0 +1,65 @@
+/** The whole of CI: `npm test` here, then what was built, on every Node that we promise. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { capture, runMain, secondsSince } from './process.mjs'
+import { one, readSentence, sentence, sum } from './stages/count.mjs'
+import { onWindows, root } from './workspace.mjs'
+
+const nodeVersions = ['22.23.3', '24.21.0', '26.10.0']
+
+/** The stages that run what was built. The others do not depend on the Node they run on. */
+const builtStages = ['flow', 'examples']
+
+const npm = onWindows ? 'npm.cmd' : 'npm'
+
+const show = (text) => process.stdout.write(text)
+
+const summary = []
+
+/** A run of ours, shown as it goes and counted by its last line. */
+const countRun = async (title, [command, args], env = {}) => {
+  const begun = performance.now()
+  show(`\n━━ ${title} ━━\n`)
+  const { code, stdout } = await capture(command, args, { env, onOutput: show })
+  const said = readSentence(stdout)
+  const count = code !== 0 && said.failed === 0 ? sum([said, one(false)]) : said
+  summary.push(`${title}: ${sentence(count)}, ${secondsSince(begun)}`)
+  return count
+}
+
+/** Fetches one Node, once. @returns the folder of its binary, or nothing when that failed */
+const installNode = async (version) => {
+  const prefix = join(root, 'node_modules', '.cache', 'node', version)
+  const folder = join(prefix, 'node_modules', 'node', 'bin')
+  const binary = join(folder, 'node')
+  const runs = async () => (await capture(binary, ['--version'])).stdout.trim() === `v${version}`
+  if (await runs()) return folder
+  mkdirSync(prefix, { recursive: true })
+  const flags = ['--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error']
+  const install = ['install', '--prefix', prefix, ...flags, `node@${version}`]
+  const { output } = await capture(npm, install)
+  if (await runs()) return folder
+  show(`${output}\n`)
+  return undefined
+}
+
+const countOnNode = async (version) => {
+  const title = `Node ${version}`
+  const folder = await installNode(version)
+  if (!folder) {
+    summary.push(`${title}: could not be installed`)
+    return one(false)
+  }
+  const test = [join(folder, 'node'), [join(root, 'scripts', 'test.mjs'), ...builtStages]]
+  return countRun(title, test)
+}
+
+const main = async () => {
+  const counts = [await countRun(`Node ${process.versions.node}`, [npm, ['test']])]
+  for (const version of nodeVersions) counts.push(await countOnNode(version))
+  const total = sum(counts)
+  show(`\n${summary.join('\n')}\n\n${sentence(total)}\n`)
+  return total.failed > 0 || total.passed === 0 ? 1 : 0
+}
+
+await runMain(main)

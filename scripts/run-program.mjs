@@ -1,0 +1,12 @@
+/** Runs a built program of this repository on this very Node, in our terminal. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { runInTerminal, StepFailed } from './process.mjs'
+import { root } from './workspace.mjs'
+
+/** @returns the exit code of the program */
+export const runProgram = async (path, args) => {
+  const file = join(root, path)
+  if (!existsSync(file)) throw new StepFailed(`There is no ${path} yet.`)
+  return runInTerminal(process.execPath, [file, ...args])
+}

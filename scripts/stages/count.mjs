@@ -1,0 +1,29 @@
+/** How much passed and how much failed. */
+
+export const nothing = { passed: 0, failed: 0 }
+
+export const one = (isFine) => (isFine ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
+
+export const sum = (counts) =>
+  counts.reduce(
+    (total, { passed, failed }) => ({
+      passed: total.passed + passed,
+      failed: total.failed + failed,
+    }),
+    nothing,
+  )
+
+/** Runs one thing after the other, since two cores are not many. */
+export const sumOf = async (things, run) => {
+  const counts = []
+  for (const thing of things) counts.push(await run(thing))
+  return sum(counts)
+}
+
+export const sentence = ({ passed, failed }) => `${passed} passed, ${failed} failed`
+
+/** Reads the last line of a run of ours; a run that ends otherwise has failed. */
+export const readSentence = (output) => {
+  const match = /^(\d+) passed, (\d+) failed$/.exec(output.trimEnd().split('\n').at(-1) ?? '')
+  return match ? { passed: Number(match[1]), failed: Number(match[2]) } : one(false)
+}
