@@ -1,0 +1,86 @@
+/** The route table: every URL of the server, and what stands before it. */
+import { OAuthError } from '@behalf/protocol'
+import { Hono, type MiddlewareHandler } from 'hono'
+import { cors } from 'hono/cors'
+import type { Deps } from './deps.js'
+import { authorizeEndpoint } from './endpoints/authorize.js'
+import { liveEndpoint, readyEndpoint } from './endpoints/health.js'
+import { introspectEndpoint } from './endpoints/introspect.js'
+import { jwksEndpoint } from './endpoints/jwks.js'
+import {
+  budgetEndpoint,
+  releaseEndpoint,
+  reserveEndpoint,
+  settleEndpoint,
+} from './endpoints/ledger.js'
+import { metadataEndpoint } from './endpoints/metadata.js'
+import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
+import { revokeEndpoint } from './endpoints/revoke.js'
+import { tokenEndpoint } from './endpoints/token.js'
+import { authenticateCaller } from './middleware/authenticate-caller.js'
+import { authenticateClient } from './middleware/authenticate-client.js'
+import type { Env } from './middleware/env.js'
+import { noStore } from './middleware/no-store.js'
+import { onError } from './middleware/on-error.js'
+import { limitBody, readForm, readJson } from './middleware/read-body.js'
+
+/** Open to any page, and without credentials, so nothing of a browser's is ever sent along. */
+const anyOrigin = cors({
+  origin: '*',
+  allowMethods: ['GET', 'POST'],
+  allowHeaders: ['Authorization', 'Content-Type', 'MCP-Protocol-Version'],
+  exposeHeaders: ['WWW-Authenticate', 'Retry-After'],
+  maxAge: 600,
+})
+
+const allow = (methods: string): MiddlewareHandler =>
+  function methodNotAllowed() {
+    throw new OAuthError('invalid_request', {
+      status: 405,
+      description: `This endpoint takes ${methods}.`,
+      reason: 'method_not_allowed',
+      headers: { Allow: methods },
+    })
+  }
+
+const wellKnown = '/.well-known/oauth-authorization-server'
+
+export const createApp = (deps: Deps) => {
+  const app = new Hono<Env>()
+  const { pathname } = new URL(deps.issuer)
+  const base = pathname === '/' ? '' : pathname
+  const form = [limitBody, readForm, authenticateClient(deps)] as const
+  const api = (scope: string) => [noStore, limitBody, authenticateCaller(scope, deps)] as const
+
+  const get = (path: string, ...handlers: MiddlewareHandler[]) =>
+    app.on(['GET', 'OPTIONS'], [path], ...handlers).all(path, allow('GET'))
+  const post = (path: string, ...handlers: MiddlewareHandler<Env>[]) =>
+    app.on(['POST', 'OPTIONS'], [path], ...handlers).all(path, allow('POST'))
+
+  // RFC 8414 §3.1: the well-known name goes before the issuer's path; some clients append it.
+  get(`${wellKnown}${base}`, anyOrigin, metadataEndpoint(deps.issuer))
+  if (base) get(`${base}${wellKnown}`, anyOrigin, metadataEndpoint(deps.issuer))
+  get(`${base}/jwks`, anyOrigin, jwksEndpoint(deps))
+
+  post(`${base}/token`, anyOrigin, noStore, ...form, tokenEndpoint(deps))
+  post(`${base}/revoke`, anyOrigin, noStore, ...form, revokeEndpoint(deps))
+  post(`${base}/introspect`, noStore, ...form, introspectEndpoint(deps))
+  app.on(['GET', 'POST'], `${base}/authorize`, authorizeEndpoint)
+  app.all(`${base}/authorize`, allow('GET, POST'))
+
+  get(`${base}/revocations`, anyOrigin, revocationFeedEndpoint(deps))
+  const charge = api('budgets:charge')
+  post(`${base}/ledger/reservations`, ...charge, readJson, reserveEndpoint(deps))
+  post(`${base}/ledger/reservations/:id/settle`, ...charge, readJson, settleEndpoint(deps))
+  post(`${base}/ledger/reservations/:id/release`, ...charge, readJson, releaseEndpoint(deps))
+  get(`${base}/ledger/budgets/:id`, ...api('delegations:read'), budgetEndpoint(deps))
+
+  get('/livez', liveEndpoint)
+  get('/readyz', readyEndpoint(deps))
+
+  app.notFound(() => {
+    throw new OAuthError('not_found', { description: 'There is nothing at this address.' })
+  })
+  app.onError(onError(deps.log))
+  return app
+}

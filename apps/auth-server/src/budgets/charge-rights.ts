@@ -1,0 +1,86 @@
+/** Who may charge what: only a resource server named in the delegation's resources. */
+import { allowsAction, formatUsd, OAuthError } from '@behalf/protocol'
+import type { Deps } from '../deps.js'
+import type { Client } from '../store/clients.js'
+import { type Delegation, isAlive } from '../store/delegations.js'
+import { verifyAccessToken } from '../verify-access-token.js'
+
+/** Unknown and somebody else's look the same. */
+export const notFound = (): OAuthError =>
+  new OAuthError('not_found', { description: 'There is no such thing here for this client.' })
+
+const denied = (description: string, reason: string): OAuthError =>
+  new OAuthError('access_denied', { description, reason })
+
+/** A delegation and all that it hangs from, alive. @throws OAuthError `access_denied` */
+export const checkAlive = async (delegation: Delegation, deps: Deps): Promise<void> => {
+  const lineage = await deps.store.delegations.findMany(delegation.lineage)
+  const now = deps.now()
+  if (lineage.length === delegation.lineage.length && lineage.every((d) => isAlive(d, now))) return
+  throw denied('The delegation has ended.', 'delegation_revoked')
+}
+
+const byToken = async (token: string, caller: Client, deps: Deps): Promise<Delegation> => {
+  const { audience, lineage, mayAct } = verifyAccessToken(token, deps)
+  const isForCaller = audience.some((resource) => caller.serves.includes(resource))
+  if (!isForCaller || mayAct) {
+    throw denied('The token is not for a resource of this client.', 'wrong_audience')
+  }
+  const delegation = await deps.store.delegations.find(lineage.at(-1) ?? '')
+  if (!delegation) throw denied('The delegation has ended.', 'delegation_revoked')
+  return delegation
+}
+
+const byId = async (id: string, caller: Client, deps: Deps): Promise<Delegation> => {
+  const delegation = await deps.store.delegations.find(id)
+  if (!delegation?.resources.some((resource) => caller.serves.includes(resource))) throw notFound()
+  return delegation
+}
+
+/** A bad token is the answer to a good request: 403, since 401 would speak of the caller itself. */
+const asDenial = (error: unknown): never => {
+  if (error instanceof OAuthError && error.code === 'invalid_token') {
+    throw new OAuthError('access_denied', {
+      description: 'The token is not acceptable.',
+      reason: error.reason,
+      cause: error,
+    })
+  }
+  throw error
+}
+
+/** The delegation that this caller may charge. @throws OAuthError `access_denied`, `not_found` */
+export const chargeable = async (
+  asked: { token?: string | undefined; delegation_id?: string | undefined },
+  caller: Client,
+  deps: Deps,
+): Promise<Delegation> => {
+  const { token, delegation_id: id } = asked
+  const delegation =
+    token === undefined
+      ? await byId(id ?? '', caller, deps)
+      : await byToken(token, caller, deps).catch(asDenial)
+  await checkAlive(delegation, deps)
+  return delegation
+}
+
+/** What the limits say of one action, whoever asks. The resource server checks it too, offline. */
+export const checkAction = ({ limits }: Delegation, action: string, amount: bigint): void => {
+  if (!allowsAction(limits, action)) {
+    throw new OAuthError('action_not_allowed', {
+      description: 'This action is not among the allowed_actions of the delegation.',
+      reason: 'action_not_allowed',
+    })
+  }
+  const { maxCostPerAction: most } = limits
+  if (most === undefined || amount <= most) return
+  throw new OAuthError('insufficient_budget', {
+    description: 'One action may not cost that much.',
+    reason: 'max_cost_per_action',
+    details: {
+      required: formatUsd(amount),
+      remaining: formatUsd(most),
+      limited_by: 'max_cost_per_action_usd',
+    },
+  })
+}

@@ -1,0 +1,101 @@
+/** What a schema cannot say: names that must exist, belong together, and be unique. */
+import { agentLimitsSchema } from '@behalf/protocol'
+import {
+  type ClientConfig,
+  type Config,
+  ConfigError,
+  type RuleConfig,
+  ruleLimits,
+} from './config.js'
+
+const duplicates = (names: readonly string[]): string[] =>
+  names.filter((name, index) => names.indexOf(name) !== index)
+
+const unique = (where: string, names: readonly string[]): string[] =>
+  duplicates(names).map((name) => `${where}: "${name}" is there twice`)
+
+const checkTenants = ({ tenants, clients, resources }: Config): string[] => {
+  const known = new Set(tenants.map(({ tenant_id }) => tenant_id))
+  const check = (where: string, tenantId: string | undefined): string[] =>
+    tenantId === undefined || known.has(tenantId)
+      ? []
+      : [`${where}.tenant_id: "${tenantId}" is not among tenants`]
+  return [
+    ...clients.flatMap((client, index) => check(`clients[${index}]`, client.tenant_id)),
+    ...resources.flatMap((resource, index) => check(`resources[${index}]`, resource.tenant_id)),
+  ]
+}
+
+const checkClient = (client: ClientConfig, index: number, config: Config): string[] => {
+  const path = `clients[${index}]`
+  const isPublic = client.token_endpoint_auth_method === 'none'
+  const problems: string[] = []
+  if (isPublic && client.client_secret !== undefined) {
+    problems.push(`${path}.client_secret: a public client has none; remove it`)
+  }
+  if (!isPublic && client.client_secret === undefined) {
+    problems.push(`${path}.client_secret: is missing (or set token_endpoint_auth_method to "none")`)
+  }
+  if (isPublic && client.kind !== 'app') {
+    problems.push(`${path}.token_endpoint_auth_method: only an app may be public`)
+  }
+  for (const [at, uri] of (client.resources ?? []).entries()) {
+    const resource = config.resources.find((one) => one.resource === uri)
+    if (!resource) {
+      problems.push(`${path}.resources[${at}]: "${uri}" is not among resources`)
+    } else if (resource.tenant_id !== undefined && resource.tenant_id !== client.tenant_id) {
+      problems.push(`${path}.resources[${at}]: "${uri}" belongs to another tenant`)
+    }
+  }
+  return problems
+}
+
+const checkResources = ({ resources, clients }: Config): string[] =>
+  resources.flatMap(({ client_id: id }, index) => {
+    const server = clients.find((client) => client.client_id === id)
+    if (id === undefined || server?.kind === 'resource_server') return []
+    return [`resources[${index}].client_id: "${id}" is not a client of kind "resource_server"`]
+  })
+
+const checkRule = (rule: RuleConfig, index: number, { clients }: Config): string[] => {
+  const path = `delegation_rules[${index}]`
+  const find = (id: string) => clients.find((client) => client.client_id === id)
+  const missing = (['from', 'to'] as const)
+    .filter((end) => !find(rule[end]))
+    .map((end) => `${path}.${end}: "${rule[end]}" is not among clients`)
+  if (missing.length > 0) return missing
+  if (find(rule.from)?.tenant_id !== find(rule.to)?.tenant_id) {
+    return [`${path}: from and to belong to different tenants`]
+  }
+  const result = agentLimitsSchema.safeParse(ruleLimits(rule))
+  const issues = result.error?.issues ?? []
+  return issues.map(({ path: at, message }) => `${path}.${at.join('.')}: ${message}`)
+}
+
+/** @throws ConfigError with one line for each mistake */
+export const checkConfig = (config: Config): void => {
+  const problems = [
+    ...unique(
+      'tenants',
+      config.tenants.map(({ tenant_id }) => tenant_id),
+    ),
+    ...unique(
+      'clients',
+      config.clients.map(({ client_id }) => client_id),
+    ),
+    ...unique(
+      'resources',
+      config.resources.map(({ resource }) => resource),
+    ),
+    ...unique(
+      'delegation_rules',
+      config.delegation_rules.map(({ from, to }) => `${from} to ${to}`),
+    ),
+    ...checkTenants(config),
+    ...checkResources(config),
+    ...config.clients.flatMap((client, index) => checkClient(client, index, config)),
+    ...config.delegation_rules.flatMap((rule, index) => checkRule(rule, index, config)),
+  ]
+  if (problems.length === 0) return
+  throw new ConfigError(problems.map((problem) => `  ${problem}`).join('\n'))
+}

@@ -1,0 +1,170 @@
+/** `behalf.config.json`: its schema, and reading it with errors that name the path and the fix. */
+import {
+  agentLimitsSchema,
+  clientId,
+  grantTypes,
+  isSecureUrl,
+  readScope,
+  resourceUri,
+  signingAlgorithms,
+  tenantId,
+} from '@behalf/protocol'
+import { z } from 'zod'
+
+/** The members of `agent_limits` where they stand beside others; `checkConfig` reads them strictly. */
+const amount = z.union([z.number(), z.string()]).optional()
+const limitMembers = {
+  requests_per_hour: z.number().optional(),
+  cost_budget_usd: amount,
+  max_cost_per_action_usd: amount,
+  allowed_actions: z.array(z.string()).optional(),
+  max_delegation_depth: z.number().optional(),
+}
+
+/** Limits as they stand in the file: checked here, kept in their wire form. */
+const limits = z.strictObject(limitMembers).superRefine((value, context) => {
+  const result = agentLimitsSchema.safeParse(value)
+  for (const { path, message } of result.error?.issues ?? []) {
+    context.addIssue({ code: 'custom', path, message })
+  }
+})
+
+const scope = z
+  .string()
+  .refine(
+    (text) => text === '' || readScope(text) !== undefined,
+    'must be words with one space between',
+  )
+
+const secret = z.union([
+  z.string().min(8, 'is too short for a secret: generate one with `openssl rand -base64 32`'),
+  z.strictObject({ env: z.string().min(1) }),
+])
+
+const redirectUri = z
+  .string()
+  .refine((uri) => isSecureUrl(uri) && !uri.includes('#'), 'must be https, or http on loopback')
+
+const tenant = z.strictObject({
+  tenant_id: tenantId,
+  name: z.string().min(1).max(200).optional(),
+  limits: limits.optional(),
+  disabled: z.boolean().optional(),
+})
+
+const resource = z.strictObject({
+  resource: resourceUri,
+  tenant_id: tenantId.optional(),
+  scopes_supported: z
+    .array(z.string().refine((word) => readScope(word)?.length === 1, 'must be one scope word'))
+    .optional(),
+  client_id: clientId.optional(),
+})
+
+export const authMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
+
+const client = z.strictObject({
+  client_id: clientId,
+  kind: z.enum(['agent', 'resource_server', 'app']),
+  client_name: z.string().min(1).max(200).optional(),
+  agent_type: z.string().min(1).max(100).optional(),
+  tenant_id: tenantId.optional(),
+  client_secret: secret.optional(),
+  token_endpoint_auth_method: z.enum(authMethods).optional(),
+  grant_types: z
+    .array(z.enum([...Object.values(grantTypes), 'authorization_code', 'refresh_token']))
+    .optional(),
+  scope: scope.optional(),
+  resources: z.array(resourceUri).optional(),
+  redirect_uris: z.array(redirectUri).optional(),
+  agent_limits: limits.optional(),
+  disabled: z.boolean().optional(),
+})
+
+const delegationRule = z.strictObject({
+  from: clientId,
+  to: clientId,
+  scope: scope.optional(),
+  resources: z.array(resourceUri).optional(),
+  ...limitMembers,
+  expires_in_seconds: z.int().min(1).optional(),
+  enabled: z.boolean().optional(),
+})
+
+const user = z.strictObject({
+  email: z.email(),
+  password: secret.optional(),
+  name: z.string().optional(),
+  tenant_id: tenantId.optional(),
+  org_role: z.enum(['owner', 'admin', 'member']).optional(),
+})
+
+export const configSchema = z.strictObject({
+  $schema: z.string().optional(),
+  signing_alg: z.enum(signingAlgorithms).optional(),
+  tenants: z.array(tenant).default([]),
+  resources: z.array(resource).default([]),
+  clients: z.array(client).default([]),
+  delegation_rules: z.array(delegationRule).default([]),
+  users: z.array(user).default([]),
+})
+
+export type Config = z.output<typeof configSchema>
+export type ClientConfig = Config['clients'][number]
+export type RuleConfig = Config['delegation_rules'][number]
+
+const limitNames = Object.keys(limitMembers)
+
+/** The limits of a rule stand beside its other members. Wire form. */
+export const ruleLimits = (rule: RuleConfig): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(rule).filter(([name]) => limitNames.includes(name)))
+
+/** A mistake of the operator: shown as it is, without a stack. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const readSecret = (
+  value: z.output<typeof secret> | undefined,
+  path: string,
+  env: Record<string, string | undefined>,
+): string | undefined => {
+  if (value === undefined || typeof value === 'string') return value
+  const found = env[value.env]
+  if (found) return found
+  throw new ConfigError(`${path}: the environment variable ${value.env} is not set`)
+}
+
+const formatPath = (path: readonly PropertyKey[]): string =>
+  path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
+    .join('')
+    .replace(/^\./, '')
+
+const formatIssues = (error: z.ZodError): string =>
+  error.issues
+    .map(({ path, message }) => `  ${formatPath(path) || '(the file)'}: ${message}`)
+    .join('\n')
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new ConfigError(`it is not JSON: ${(error as Error).message}`)
+  }
+}
+
+/**
+ * @param env where secrets of the form `{ "env": "NAME" }` are looked up
+ * @throws ConfigError with one line for each mistake
+ */
+export const parseConfig = (text: string, env: Record<string, string | undefined>): Config => {
+  const result = configSchema.safeParse(parseJson(text))
+  if (!result.success) throw new ConfigError(formatIssues(result.error))
+  const config = result.data
+  const clients = config.clients.map((one, index) => {
+    const path = `clients[${index}].client_secret`
+    return { ...one, client_secret: readSecret(one.client_secret, path, env) }
+  })
+  return { ...config, clients } as Config
+}

@@ -1,0 +1,20 @@
+/** What every endpoint and grant is given. Built once, in `server.ts`. */
+import type { Logger } from 'pino'
+import type { Keys } from './keys.js'
+import type { Store } from './store/store.js'
+
+export interface Deps {
+  /** One exact string everywhere. RFC 8414 §2. */
+  issuer: string
+  store: Store
+  keys: Keys
+  now: () => Date
+  /** A fresh id such as `dlg_…`, 128 random bits. */
+  newId: (prefix: 'at' | 'dlg' | 'rsv') => string
+  log: Logger
+}
+
+/** RFC 7519 NumericDate of a date. */
+export const toSeconds = (date: Date): number => Math.floor(date.getTime() / 1000)
+
+export const fromSeconds = (seconds: number): Date => new Date(seconds * 1000)

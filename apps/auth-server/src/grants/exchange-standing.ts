@@ -1,0 +1,52 @@
+/** Is everything that an exchange stands on alive, now? Reads only; the write checks again. */
+import {
+  type AccessToken,
+  type Authority,
+  chainParties,
+  isPersonId,
+  narrow,
+  OAuthError,
+} from '@behalf/protocol'
+import { type Deps, toSeconds } from '../deps.js'
+import type { Client } from '../store/clients.js'
+import { type Delegation, isAlive } from '../store/delegations.js'
+
+const refuse = (description: string, reason: string): OAuthError =>
+  new OAuthError('invalid_request', { description, reason })
+
+/** Every delegation of the lineage, and every party of the chain, must be alive and of one tenant. */
+export const checkStanding = async (
+  token: AccessToken,
+  name: string,
+  deps: Deps,
+): Promise<Delegation> => {
+  const parties = chainParties(token.subject, token.act).filter((party) => !isPersonId(party))
+  const [lineage, clients] = await Promise.all([
+    deps.store.delegations.findMany(token.lineage),
+    deps.store.clients.findMany(parties),
+  ])
+  const now = deps.now()
+  const own = lineage.find(({ id }) => id === token.lineage.at(-1))
+  if (!own || lineage.length !== token.lineage.length || !lineage.every((d) => isAlive(d, now))) {
+    throw refuse(`The ${name} stands on a delegation that has ended.`, `${name}_revoked`)
+  }
+  const inTenant = (client: Client): boolean =>
+    !client.disabled && client.tenant_id === token.tenantId
+  if (clients.length !== parties.length || !clients.every(inTenant)) {
+    throw refuse(`A party of the ${name} is switched off.`, `${name}_party_disabled`)
+  }
+  return own
+}
+
+const neverSeconds = 9_999_999_999
+
+/** What there is to lend: the delegation's row and the token that was shown, whichever says less. */
+export const authorityOf = (delegation: Delegation, token: AccessToken): Authority => {
+  const { scope, resources, limits, expires_at } = delegation
+  const expiresAt = expires_at ? toSeconds(expires_at) : neverSeconds
+  return narrow(
+    { scope, resources, limits, expiresAt },
+    { hop: false, overAsk: 'trim' },
+    { scope: token.scope, limits: token.limits, expiresAt: token.expiresAt },
+  )
+}

@@ -1,0 +1,10 @@
+/** Every grant type, by its name on the wire. A new one is a file and a line here. */
+import { grantTypes } from '@behalf/protocol'
+import { clientCredentials } from './client-credentials.js'
+import type { Grant } from './grant.js'
+import { tokenExchange } from './token-exchange.js'
+
+export const grants: ReadonlyMap<string, Grant> = new Map([
+  [grantTypes.clientCredentials, clientCredentials],
+  [grantTypes.tokenExchange, tokenExchange],
+])

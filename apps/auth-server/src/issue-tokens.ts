@@ -1,0 +1,120 @@
+/** The one place where access tokens are made. Every grant decides first and passes through here. */
+import {
+  type Actor,
+  type AgentLimits,
+  agentLimitsClaim,
+  formatScope,
+  OAuthError,
+  tokenTypes,
+} from '@behalf/protocol'
+import { type Deps, fromSeconds, toSeconds } from './deps.js'
+import type { Client } from './store/clients.js'
+import type { NewDelegation } from './store/issuances.js'
+
+/** What a grant has decided. */
+export interface Issuance {
+  /** A hand-off is good for nothing but being accepted by the actor that `mayAct` names. */
+  kind: 'access_token' | 'hand_off'
+  subject: string
+  /** Who acts with this token; `role` and `agent_type` describe it. */
+  actor: Client
+  act: Actor | undefined
+  mayAct: { sub: string; client_id: string } | undefined
+  tenantId: string | undefined
+  audience: readonly string[]
+  scope: readonly string[]
+  limits: AgentLimits
+  /** Seconds since 1970. */
+  expiresAt: number
+  /** The delegations from the root to the token's own. */
+  lineage: readonly string[]
+  /** Made together with the token: the last of `lineage`. */
+  newDelegation: NewDelegation | undefined
+  parentJti: string | undefined
+  /** RFC 8693 §2.2.1 asks for `issued_token_type`; RFC 6749 does not know it. */
+  exchanged: boolean
+}
+
+const isEmpty = (object: object): boolean => Object.keys(object).length === 0
+
+const claimsOf = (issuance: Issuance, issuer: string, jti: string, iat: number) => {
+  const limits = agentLimitsClaim(issuance.limits)
+  const { audience, actor, scope } = issuance
+  return {
+    iss: issuer,
+    sub: issuance.subject,
+    aud: audience.length === 1 ? audience[0] : audience,
+    client_id: actor.client_id,
+    ...(scope.length > 0 && { scope: formatScope(scope) }),
+    iat,
+    exp: issuance.expiresAt,
+    jti,
+    ...(issuance.tenantId !== undefined && { tenant_id: issuance.tenantId }),
+    ...(actor.kind === 'agent' && { role: 'agent' }),
+    ...(actor.agent_type !== undefined && { agent_type: actor.agent_type }),
+    ...(issuance.act && { act: issuance.act }),
+    ...(issuance.mayAct && { may_act: issuance.mayAct }),
+    ...(!isEmpty(limits) && { agent_limits: limits }),
+    agent_lineage: issuance.lineage,
+  }
+}
+
+const record = (
+  issuance: Issuance,
+  jti: string,
+  iat: number,
+  { store }: Deps,
+): Promise<boolean> => {
+  const { lineage, newDelegation } = issuance
+  return store.issuances.record({
+    jti,
+    parent_jti: issuance.parentJti,
+    delegation_id: lineage.at(-1) ?? '',
+    tenant_id: issuance.tenantId,
+    client_id: issuance.actor.client_id,
+    subject: issuance.subject,
+    actor: issuance.mayAct?.sub ?? issuance.actor.client_id,
+    scope: formatScope(issuance.scope),
+    aud: issuance.audience,
+    issued_at: fromSeconds(iat).toISOString(),
+    expires_at: fromSeconds(issuance.expiresAt).toISOString(),
+    standing_on: newDelegation ? lineage.slice(0, -1) : lineage,
+    delegation: newDelegation,
+  })
+}
+
+/** RFC 8693 §2.2.1: what cannot be used as an access token is of type `N_A`. */
+const responseOf = (issuance: Issuance, accessToken: string, iat: number) => {
+  const handOff = issuance.kind === 'hand_off'
+  const limits = agentLimitsClaim(issuance.limits)
+  return {
+    access_token: accessToken,
+    token_type: handOff ? 'N_A' : 'Bearer',
+    expires_in: issuance.expiresAt - iat,
+    // RFC 6749 §5.1 asks for it when it differs from the request; saying it always is clearer.
+    ...(issuance.scope.length > 0 && { scope: formatScope(issuance.scope) }),
+    ...(issuance.exchanged && {
+      issued_token_type: handOff ? tokenTypes.jwt : tokenTypes.accessToken,
+      ...(!isEmpty(limits) && { agent_limits: limits }),
+    }),
+  }
+}
+
+/**
+ * Records the token durably, then signs it. The record and the check that everything it stands on is
+ * alive are one statement, so a revocation that was committed first always wins.
+ *
+ * @returns the body of a token response (RFC 6749 §5.1, RFC 8693 §2.2.1)
+ */
+export const issueTokens = async (issuance: Issuance, deps: Deps) => {
+  const jti = deps.newId('at')
+  const iat = toSeconds(deps.now())
+  if (!(await record(issuance, jti, iat, deps))) {
+    throw new OAuthError('invalid_request', {
+      description: 'The delegation behind this token is no longer alive.',
+      reason: 'delegation_revoked',
+    })
+  }
+  const accessToken = deps.keys.sign('at+jwt', claimsOf(issuance, deps.issuer, jti, iat))
+  return responseOf(issuance, accessToken, iat)
+}

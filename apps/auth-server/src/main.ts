@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+/** The command: reads the environment and the configuration file, starts, stops on a signal. */
+import { existsSync, readFileSync } from 'node:fs'
+import { pino } from 'pino'
+import { type Config, ConfigError, parseConfig } from './config.js'
+import { developmentSecret } from './development-secret.js'
+import { startServer } from './server.js'
+import { readSettings, type Settings } from './settings.js'
+import { isDatabaseAway } from './store/failures.js'
+
+const defaultConfigPath = './behalf.config.json'
+
+const readConfig = ({ configPath }: Settings): Config => {
+  const path = configPath ?? defaultConfigPath
+  if (configPath === undefined && !existsSync(path)) return parseConfig('{}', process.env)
+  try {
+    return parseConfig(readFileSync(path, 'utf8'), process.env)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code) throw new ConfigError(`BEHALF_CONFIG: cannot read ${path} (${code})`)
+    if (error instanceof ConfigError) throw new ConfigError(`${path}:\n${error.message}`)
+    throw error
+  }
+}
+
+const say = (line: string): void => {
+  process.stderr.write(`${line}\n`)
+}
+
+const secretFor = ({ secret, databaseUrl }: Settings): string => {
+  if (secret !== undefined) return secret
+  const made = developmentSecret(databaseUrl)
+  if (made.madeIn) say(`Made a server secret in ${made.madeIn}. Set BEHALF_SECRET in production.`)
+  return made.secret
+}
+
+const run = async (): Promise<void> => {
+  const settings = readSettings(process.env)
+  const config = readConfig(settings)
+  const log = pino({ level: settings.logLevel }, pino.destination(2))
+  if (config.users.length > 0) {
+    say('users in the configuration take effect when people can sign in; they are ignored for now.')
+  }
+  if (config.clients.length === 0) {
+    say('No clients are configured: see behalf.config.json in the README.')
+  }
+  const server = await startServer({ ...settings, secret: secretFor(settings), config, log })
+  process.stdout.write(`listening on ${server.url}\n`)
+  const stop = () => {
+    server.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    )
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+}
+
+/** One clear line; only what nobody foresaw brings its stack. */
+const explain = (error: unknown): string => {
+  if (error instanceof ConfigError) return error.message
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return 'PORT: this port is taken by another program'
+  if (isDatabaseAway(error)) return `DATABASE_URL: the database does not answer (${code})`
+  return message ?? String(error)
+}
+
+run().catch((error: unknown) => {
+  say(`behalf: ${explain(error)}`)
+  process.exit(1)
+})

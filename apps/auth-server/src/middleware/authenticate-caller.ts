@@ -1,0 +1,61 @@
+/** At the server's own API: client authentication, or an access token meant for this server. */
+import { type AccessToken, OAuthError } from '@behalf/protocol'
+import type { MiddlewareHandler } from 'hono'
+import type { Deps } from '../deps.js'
+import type { Client } from '../store/clients.js'
+import { isAlive } from '../store/delegations.js'
+import { verifyAccessToken } from '../verify-access-token.js'
+import { authenticateBasic, invalidClient } from './authenticate-client.js'
+import type { Env } from './env.js'
+
+const refuse = (description: string, reason: string): OAuthError =>
+  new OAuthError('invalid_token', {
+    description,
+    reason,
+    headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
+  })
+
+/** Only a client's own token: one that is delegated, or waits to be accepted, speaks for others. */
+const checkOwn = (token: AccessToken, issuer: string): void => {
+  const own = token.act === undefined && token.mayAct === undefined
+  if (!own || token.subject !== token.clientId) throw refuse('The token is delegated.', 'delegated')
+  if (token.audience.length !== 1 || token.audience[0] !== issuer) {
+    throw refuse('The token is not meant for this server.', 'wrong_audience')
+  }
+}
+
+const byToken = async (text: string, scope: string, deps: Deps): Promise<[Client, AccessToken]> => {
+  const token = verifyAccessToken(text, deps)
+  checkOwn(token, deps.issuer)
+  const [client, lineage] = await Promise.all([
+    deps.store.clients.find(token.clientId),
+    deps.store.delegations.findMany(token.lineage),
+  ])
+  const alive =
+    lineage.length === token.lineage.length && lineage.every((d) => isAlive(d, deps.now()))
+  if (!client || client.disabled || !alive) throw refuse('The token was revoked.', 'revoked')
+  if (!token.scope.includes(scope)) {
+    throw new OAuthError('insufficient_scope', {
+      description: `This needs the scope ${scope}.`,
+      reason: 'insufficient_scope',
+      headers: { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
+    })
+  }
+  return [client, token]
+}
+
+/** @param scope what an access token must carry; client authentication needs none */
+export const authenticateCaller = (scope: string, deps: Deps): MiddlewareHandler<Env> =>
+  async function authenticateCaller(c, next) {
+    const header = c.req.header('authorization') ?? ''
+    const bearer = /^Bearer +(\S+)$/i.exec(header)?.[1]
+    if (bearer !== undefined) {
+      const [client, token] = await byToken(bearer, scope, deps)
+      c.set('client', client)
+      c.set('apiToken', token)
+    } else {
+      if (header === '') throw invalidClient('no_credentials')
+      c.set('client', await authenticateBasic(header, deps))
+    }
+    await next()
+  }

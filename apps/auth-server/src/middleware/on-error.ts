@@ -1,0 +1,53 @@
+/** The only place where an error becomes an answer: the caller gets the code, the log the reason. */
+import { isOAuthError, OAuthError } from '@behalf/protocol'
+import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Logger } from 'pino'
+import { databaseError, isDatabaseAway } from '../store/failures.js'
+
+const retryAfterSeconds = '2'
+
+const away = (cause: unknown): OAuthError =>
+  new OAuthError('temporarily_unavailable', {
+    description: 'The database does not answer. Try again shortly.',
+    reason: 'database_away',
+    headers: { 'Retry-After': retryAfterSeconds },
+    cause,
+  })
+
+const unexpected = (cause: unknown): OAuthError =>
+  new OAuthError('server_error', { description: 'Something went wrong here.', cause })
+
+export const toOAuthError = (error: unknown): OAuthError => {
+  if (isOAuthError(error)) return error
+  return isDatabaseAway(error) ? away(error) : unexpected(error)
+}
+
+/** Of the cause only what cannot hold a parameter: drizzle puts statements and values in messages. */
+const describeCause = (cause: unknown): object | undefined => {
+  const inner = databaseError(cause)
+  if (!(inner instanceof Error)) return undefined
+  const { code } = inner as { code?: unknown }
+  return { name: inner.name, code, message: inner.message, stack: inner.stack }
+}
+
+const writeLog = (c: Context, error: OAuthError, log: Logger): void => {
+  const entry = { method: c.req.method, path: c.req.path, code: error.code, reason: error.reason }
+  if (error.status < 500) log.info(entry, 'refused')
+  else log.error({ ...entry, cause: describeCause(error.cause) }, 'failed')
+}
+
+const headersOf = (error: OAuthError): Record<string, string> => ({
+  'Cache-Control': 'no-store',
+  // RFC 9457 for what a resource server hands on as a problem; its members stand beside ours.
+  ...(error.status === 402 && { 'Content-Type': 'application/problem+json' }),
+  ...error.headers,
+})
+
+export const onError =
+  (log: Logger) =>
+  (thrown: unknown, c: Context): Response => {
+    const error = toOAuthError(thrown)
+    writeLog(c, error, log)
+    return c.json(error.toJSON(), error.status as ContentfulStatusCode, headersOf(error))
+  }

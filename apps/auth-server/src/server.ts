@@ -1,0 +1,105 @@
+/** Puts the server together: database, configuration, keys, routes, a port. */
+import { randomBytes } from 'node:crypto'
+import type { Server } from 'node:http'
+import { createAdaptorServer } from '@hono/node-server'
+import type { Logger } from 'pino'
+import { createApp } from './app.js'
+import { checkConfig } from './check-config.js'
+import type { Config } from './config.js'
+import type { Deps } from './deps.js'
+import { openKeys } from './keys.js'
+import { startMaintenance } from './maintenance.js'
+import { hashSecret } from './middleware/authenticate-client.js'
+import { createSeal } from './seal.js'
+import { applyConfig } from './store/apply-config.js'
+import { openDatabase } from './store/database.js'
+import { openStore } from './store/store.js'
+
+export interface ServerOptions {
+  databaseUrl: string
+  /** Seals the signing keys. */
+  secret: string
+  config: Config
+  log: Logger
+  now?: () => Date
+}
+
+const newId: Deps['newId'] = (prefix) => `${prefix}_${randomBytes(16).toString('base64url')}`
+
+/** Opens everything that needs no address. */
+export const openServer = async (options: ServerOptions) => {
+  const { config, log, now = () => new Date() } = options
+  checkConfig(config)
+  const database = await openDatabase(options.databaseUrl)
+  try {
+    await applyConfig(database, config, { hashSecret, newId: () => newId('dlg'), now: now() })
+    const store = openStore(database, now)
+    const seal = createSeal(options.secret)
+    const alg = config.signing_alg ?? 'ES256'
+    const keys = await openKeys({ store: store.signingKeys, seal, alg, now })
+    return {
+      depsFor: (issuer: string): Deps => ({ issuer, store, keys, now, newId, log }),
+      close: () => database.close(),
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+export interface RunningServer {
+  url: string
+  issuer: string
+  close(): Promise<void>
+}
+
+/** Slow headers and slow bodies are cut off. Milliseconds. */
+const timeouts = { headersTimeout: 10_000, requestTimeout: 20_000, keepAliveTimeout: 5_000 }
+
+const listen = (server: Server, port: number, host: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      const address = server.address()
+      const actual = typeof address === 'object' && address ? address.port : port
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`)
+    })
+  })
+
+const closeServer = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeIdleConnections()
+  })
+
+/** Opens, listens and serves. Without an issuer, the address that it listens on is the issuer. */
+export const startServer = async (
+  options: ServerOptions & { port: number; host: string; issuer?: string | undefined },
+): Promise<RunningServer> => {
+  const opened = await openServer(options)
+  // The routes need the issuer, which may need the port, which is known once the server listens.
+  let fetch: (request: Request) => Response | Promise<Response> = () =>
+    new Response(null, { status: 503, headers: { 'Retry-After': '1' } })
+  const server = createAdaptorServer({ fetch: (request) => fetch(request) }) as Server
+  Object.assign(server, timeouts)
+  try {
+    const url = await listen(server, options.port, options.host)
+    const issuer = options.issuer ?? url
+    const deps = opened.depsFor(issuer)
+    fetch = createApp(deps).fetch
+    const stopMaintenance = startMaintenance(deps)
+    return {
+      url,
+      issuer,
+      close: async () => {
+        stopMaintenance()
+        await closeServer(server)
+        await opened.close()
+      },
+    }
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}

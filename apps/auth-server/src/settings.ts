@@ -1,0 +1,68 @@
+/** The environment, read once by `main.ts` and checked here. */
+import { issuerProblem } from '@behalf/protocol'
+import { ConfigError } from './config.js'
+
+export interface Settings {
+  port: number
+  host: string
+  /** Absent: the address that the server listens on. */
+  issuer: string | undefined
+  configPath: string | undefined
+  secret: string | undefined
+  /** `postgres://…`, `pglite:PATH` or `memory:` */
+  databaseUrl: string
+  logLevel: string
+}
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+const minSecretLength = 32
+
+const readPort = (text: string): number => {
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
+  throw new ConfigError(`PORT: "${text}" is not a port`)
+}
+
+const checkDatabaseUrl = (url: string): string => {
+  if (url === 'memory:' || /^pglite:.+/.test(url) || /^postgres(ql)?:\/\//.test(url)) return url
+  throw new ConfigError('DATABASE_URL: must be postgres://…, pglite:PATH or memory:')
+}
+
+const checkSecret = (secret: string | undefined, databaseUrl: string): string | undefined => {
+  if (secret !== undefined && secret.length < minSecretLength) {
+    throw new ConfigError(
+      `BEHALF_SECRET: needs ${minSecretLength} characters; make one with: openssl rand -base64 32`,
+    )
+  }
+  if (secret === undefined && databaseUrl.startsWith('postgres')) {
+    throw new ConfigError(
+      'BEHALF_SECRET: must be set with a PostgreSQL database, since all its servers share it; make one with: openssl rand -base64 32',
+    )
+  }
+  return secret
+}
+
+const checkIssuer = (issuer: string | undefined): string | undefined => {
+  const problem = issuer === undefined ? undefined : issuerProblem(issuer)
+  if (problem === undefined) return issuer
+  throw new ConfigError(`BEHALF_ISSUER: "${issuer}" ${problem}`)
+}
+
+/** @throws ConfigError with one line that says what to change */
+export const readSettings = (env: Record<string, string | undefined>): Settings => {
+  const databaseUrl = checkDatabaseUrl(env.DATABASE_URL || 'pglite:./.behalf')
+  const logLevel = env.LOG_LEVEL || 'info'
+  if (!logLevels.includes(logLevel)) {
+    throw new ConfigError(`LOG_LEVEL: must be one of ${logLevels.join(', ')}`)
+  }
+  return {
+    port: readPort(env.PORT || '4000'),
+    host: env.HOST || '127.0.0.1',
+    issuer: checkIssuer(env.BEHALF_ISSUER || undefined),
+    configPath: env.BEHALF_CONFIG || undefined,
+    secret: checkSecret(env.BEHALF_SECRET || undefined, databaseUrl),
+    databaseUrl,
+    logLevel,
+  }
+}

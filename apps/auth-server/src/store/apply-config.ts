@@ -1,0 +1,116 @@
+/** Brings the database to what the configuration says, in one transaction, as often as one likes. */
+import { createHash } from 'node:crypto'
+import { type AgentLimitsClaim, agentLimitsSchema, grantTypes } from '@behalf/protocol'
+import { type ClientConfig, type Config, ruleLimits } from '../config.js'
+import { upsertClient } from './clients.js'
+import type { Database, Drizzle } from './database.js'
+import { type NewDelegationRule, replaceRules } from './delegation-rules.js'
+import { ensureRoot, setCap } from './delegations.js'
+import { withRetry } from './failures.js'
+import { upsertResource } from './resources.js'
+import { liveDelegationsOf, revokeDelegations } from './revocations.js'
+import { upsertTenant } from './tenants.js'
+
+export interface ApplyConfigOptions {
+  hashSecret: (secret: string) => string
+  newId: () => string
+  now: Date
+}
+
+const words = (scope: string | undefined): string[] => (scope ? scope.split(' ') : [])
+
+/** RFC 7591 §2 defaults, for kinds that people do not sign in to: the grants of machines. */
+const grantTypesOf = ({ kind, grant_types: given }: ClientConfig): string[] => {
+  if (given) return given
+  return kind === 'app' ? ['authorization_code', 'refresh_token'] : Object.values(grantTypes)
+}
+
+const applyClient = async (
+  drizzle: Drizzle,
+  client: ClientConfig,
+  options: ApplyConfigOptions,
+): Promise<void> => {
+  const { client_secret: secret, disabled = false } = client
+  const limits = client.agent_limits as AgentLimitsClaim | undefined
+  const row = {
+    clientId: client.client_id,
+    kind: client.kind,
+    agentType: client.agent_type ?? null,
+    tenantId: client.tenant_id ?? null,
+    clientName: client.client_name ?? null,
+    clientSecretHash: typeof secret === 'string' ? options.hashSecret(secret) : null,
+    tokenEndpointAuthMethod: client.token_endpoint_auth_method ?? 'client_secret_basic',
+    grantTypes: grantTypesOf(client),
+    redirectUris: client.redirect_uris ?? [],
+    scope: words(client.scope),
+    resources: client.resources ?? [],
+    agentLimits: limits ?? {},
+    disabled,
+  }
+  await upsertClient(drizzle, row)
+  if (disabled) {
+    // Switched off: whatever it holds ends now, and so does all that hangs below.
+    const held = await liveDelegationsOf(drizzle, client.client_id)
+    await revokeDelegations(drizzle, held, 'client_disabled', options.now)
+  } else if (client.kind === 'agent') {
+    const standing = {
+      client_id: client.client_id,
+      tenant_id: client.tenant_id,
+      scope: row.scope,
+      resources: row.resources,
+      agent_limits: agentLimitsSchema.parse(row.agentLimits),
+    }
+    await ensureRoot(drizzle, standing, options.newId(), options.now)
+  }
+}
+
+const ruleRow = (config: Config, rule: Config['delegation_rules'][number]): NewDelegationRule => {
+  const from = config.clients.find(({ client_id }) => client_id === rule.from)
+  const id = createHash('sha256')
+    .update(JSON.stringify([rule.from, rule.to]))
+    .digest('base64url')
+  return {
+    id: `rul_${id.slice(0, 22)}`,
+    tenantId: from?.tenant_id ?? null,
+    fromClientId: rule.from,
+    toClientId: rule.to,
+    scope: rule.scope === undefined ? null : words(rule.scope),
+    resources: rule.resources ?? null,
+    limits: ruleLimits(rule) as AgentLimitsClaim,
+    expiresInSeconds: rule.expires_in_seconds ?? null,
+    enabled: rule.enabled ?? true,
+  }
+}
+
+const applyAll = async (
+  drizzle: Drizzle,
+  config: Config,
+  options: ApplyConfigOptions,
+): Promise<void> => {
+  for (const { tenant_id: tenantId, name = tenantId, limits, disabled = false } of config.tenants) {
+    await upsertTenant(drizzle, { tenantId, name, disabled })
+    const { costBudget } = agentLimitsSchema.parse(limits ?? {})
+    await setCap(drizzle, `tenant:${tenantId}`, tenantId, costBudget)
+  }
+  for (const resource of config.resources) {
+    await upsertResource(drizzle, {
+      resource: resource.resource,
+      tenantId: resource.tenant_id ?? null,
+      scopesSupported: resource.scopes_supported ?? [],
+      clientId: resource.client_id ?? null,
+    })
+  }
+  for (const client of config.clients) await applyClient(drizzle, client, options)
+  await replaceRules(
+    drizzle,
+    config.delegation_rules.map((rule) => ruleRow(config, rule)),
+  )
+}
+
+/** Clients that left the file stay as they are: `"disabled": true` switches one off. */
+export const applyConfig = (
+  { drizzle }: Database,
+  config: Config,
+  options: ApplyConfigOptions,
+): Promise<void> =>
+  withRetry(() => drizzle.transaction((transaction) => applyAll(transaction, config, options)))

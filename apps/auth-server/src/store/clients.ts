@@ -1,0 +1,63 @@
+/** Clients, as RFC 7591 names their metadata. Read on every request, so that a change counts at once. */
+import { type AgentLimits, agentLimitsSchema } from '@behalf/protocol'
+import { sql } from 'drizzle-orm'
+import type { Database, Drizzle, Row } from './database.js'
+import { type ClientKind, clients as table } from './schema.js'
+
+export interface Client {
+  client_id: string
+  kind: ClientKind
+  agent_type: string | undefined
+  tenant_id: string | undefined
+  client_secret_hash: string | undefined
+  token_endpoint_auth_method: string
+  grant_types: readonly string[]
+  scope: readonly string[]
+  resources: readonly string[]
+  agent_limits: AgentLimits
+  /** True when the client or its tenant is switched off. */
+  disabled: boolean
+  /** The live root of the client's own standing authority. */
+  root_delegation_id: string | undefined
+  /** Resources of which this client is the resource server. */
+  serves: readonly string[]
+}
+
+export type NewClient = typeof table.$inferInsert
+
+const columns = `
+  select c.client_id, c.kind, c.agent_type, c.tenant_id, c.client_secret_hash,
+    c.token_endpoint_auth_method, c.grant_types, c.scope, c.resources, c.agent_limits,
+    c.disabled or coalesce(t.disabled, false) as disabled,
+    (select d.id from delegations d where d.actor = c.client_id and d.parent_id is null
+      and d.subject = d.actor and d.revoked_at is null) as root_delegation_id,
+    array(select r.resource from resources r where r.client_id = c.client_id) as serves
+  from clients c left join tenants t on t.tenant_id = c.tenant_id`
+
+const parse = (row: Row): Client => {
+  const optional = Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name, value ?? undefined]),
+  )
+  return { ...optional, agent_limits: agentLimitsSchema.parse(row.agent_limits) } as Client
+}
+
+export const clientsStore = ({ read }: Database) => ({
+  find: async (clientId: string): Promise<Client | undefined> => {
+    const [row] = await read(`${columns} where c.client_id = $1`, [clientId])
+    return row && parse(row)
+  },
+
+  findMany: async (clientIds: readonly string[]): Promise<Client[]> =>
+    (await read(`${columns} where c.client_id = any($1::text[])`, [clientIds])).map(parse),
+})
+
+/** Writes a client as the configuration has it. */
+export const upsertClient = async (drizzle: Drizzle, client: NewClient): Promise<void> => {
+  const { clientId: _, ...set } = client
+  await drizzle.insert(table).values(client).onConflictDoUpdate({ target: table.clientId, set })
+}
+
+export const clientIdsOf = async (drizzle: Drizzle): Promise<Set<string>> => {
+  const rows = await drizzle.select({ id: table.clientId }).from(table).orderBy(sql`1`)
+  return new Set(rows.map(({ id }) => id))
+}

@@ -1,0 +1,74 @@
+/** One database, two kinds: PGlite for a single process, PostgreSQL for any number of them. */
+import { mkdirSync } from 'node:fs'
+import { PGlite } from '@electric-sql/pglite'
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
+import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js'
+import postgres from 'postgres'
+import { holdDataFolder } from './data-folder.js'
+import { migratePglite, migratePostgres } from './migrate.js'
+import * as schema from './schema.js'
+
+export type Drizzle = PgDatabase<PgQueryResultHKT, typeof schema>
+export type Row = Record<string, unknown>
+
+export interface Database {
+  /** For transactions and for whatever is not hot. */
+  readonly drizzle: Drizzle
+  /** A prepared statement on a pipelined connection that only reads. */
+  read(text: string, params: unknown[]): Promise<Row[]>
+  /** A prepared statement on the one connection of batched writes. */
+  write(text: string, params: unknown[]): Promise<Row[]>
+  close(): Promise<void>
+}
+
+/** @param url `postgres://…`, `pglite:PATH` or `memory:` */
+export const openDatabase = (url: string): Promise<Database> => {
+  if (url === 'memory:') return openPglite(undefined)
+  if (url.startsWith('pglite:')) return openPglite(url.slice('pglite:'.length))
+  return openPostgres(url)
+}
+
+const openPglite = async (path: string | undefined): Promise<Database> => {
+  if (path) mkdirSync(path, { recursive: true, mode: 0o700 })
+  const release = path ? holdDataFolder(path) : () => {}
+  const pglite = path ? new PGlite(`${path}/data`) : new PGlite()
+  const run = async (text: string, params: unknown[]): Promise<Row[]> =>
+    (await pglite.query<Row>(text, params)).rows
+  const drizzle = drizzlePglite(pglite, { schema })
+  await migratePglite(drizzle)
+  return {
+    drizzle,
+    read: run,
+    write: run,
+    close: async () => {
+      await pglite.close()
+      release()
+    },
+  }
+}
+
+/**
+ * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
+ * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
+ * itself: it replaces the date parsers of the one it is given.
+ */
+const openPostgres = async (url: string): Promise<Database> => {
+  const options = { onnotice: () => {}, connect_timeout: 5, idle_timeout: 0 }
+  await migratePostgres(url)
+  const transactions = postgres(url, { ...options, max: 10 })
+  const reads = postgres(url, { ...options, max: 2 })
+  const writes = postgres(url, { ...options, max: 1 })
+  const prepared =
+    (client: postgres.Sql) =>
+    (text: string, params: unknown[]): Promise<Row[]> =>
+      client.unsafe(text, params as postgres.ParameterOrJSON<never>[], { prepare: true })
+  return {
+    drizzle: drizzlePostgres(transactions, { schema }),
+    read: prepared(reads),
+    write: prepared(writes),
+    close: async () => {
+      await Promise.all([transactions, reads, writes].map((client) => client.end({ timeout: 5 })))
+    },
+  }
+}

@@ -1,0 +1,45 @@
+/** Protected resources, by their RFC 8707 URI. */
+import type { Database, Drizzle } from './database.js'
+import { resources as table } from './schema.js'
+
+export interface Resource {
+  resource: string
+  tenant_id: string | undefined
+  scopes_supported: readonly string[]
+  client_id: string | undefined
+}
+
+export type NewResource = typeof table.$inferInsert
+
+export const resourcesStore = ({ read }: Database) => ({
+  findMany: async (uris: readonly string[]): Promise<Resource[]> => {
+    const rows = await read(
+      `select resource, tenant_id, scopes_supported, client_id from resources
+       where resource = any($1::text[])`,
+      [uris],
+    )
+    return rows.map(
+      (row) =>
+        ({
+          ...row,
+          tenant_id: row.tenant_id ?? undefined,
+          client_id: row.client_id ?? undefined,
+        }) as Resource,
+    )
+  },
+
+  /** The resource of a resource server's client, for RFC 8693 `audience`. */
+  findByClients: async (clientIds: readonly string[]): Promise<Resource[]> => {
+    const rows = await read(
+      `select resource, tenant_id, scopes_supported, client_id from resources
+       where client_id = any($1::text[])`,
+      [clientIds],
+    )
+    return rows as unknown as Resource[]
+  },
+})
+
+export const upsertResource = async (drizzle: Drizzle, resource: NewResource): Promise<void> => {
+  const { resource: _, ...set } = resource
+  await drizzle.insert(table).values(resource).onConflictDoUpdate({ target: table.resource, set })
+}

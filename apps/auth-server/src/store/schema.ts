@@ -1,0 +1,226 @@
+/** Every table, one schema for PGlite and PostgreSQL. Secrets only as hashes or sealed. */
+import type { Actor, AgentLimitsClaim, ReservationState, SigningAlgorithm } from '@behalf/protocol'
+import { sql } from 'drizzle-orm'
+import {
+  type AnyPgColumn,
+  bigint,
+  bigserial,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
+
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
+const microUsd = (name: string) => bigint(name, { mode: 'bigint' })
+
+/** Organizations. */
+export const tenants = pgTable('tenants', {
+  tenantId: text('tenant_id').primaryKey(),
+  name: text('name').notNull(),
+  disabled: boolean('disabled').notNull().default(false),
+})
+
+/** Protected resources, named by their RFC 8707 URI. Without a tenant: open to all of them. */
+export const resources = pgTable(
+  'resources',
+  {
+    resource: text('resource').primaryKey(),
+    tenantId: text('tenant_id').references(() => tenants.tenantId),
+    scopesSupported: text('scopes_supported').array().notNull(),
+    /** The resource server that may introspect and charge for it. */
+    clientId: text('client_id'),
+  },
+  (table) => [index('resources_client_id').on(table.clientId)],
+)
+
+export type ClientKind = 'agent' | 'resource_server' | 'app'
+
+export const clients = pgTable('clients', {
+  clientId: text('client_id').primaryKey(),
+  kind: text('kind').$type<ClientKind>().notNull(),
+  agentType: text('agent_type'),
+  tenantId: text('tenant_id').references(() => tenants.tenantId),
+  clientName: text('client_name'),
+  clientSecretHash: text('client_secret_hash'),
+  tokenEndpointAuthMethod: text('token_endpoint_auth_method').notNull(),
+  grantTypes: text('grant_types').array().notNull(),
+  redirectUris: text('redirect_uris').array().notNull(),
+  scope: text('scope').array().notNull(),
+  resources: text('resources').array().notNull(),
+  agentLimits: jsonb('agent_limits').$type<AgentLimitsClaim>().notNull(),
+  disabled: boolean('disabled').notNull().default(false),
+})
+
+/** Who may delegate to whom. No row, no delegation. */
+export const delegationRules = pgTable(
+  'delegation_rules',
+  {
+    id: text('id').primaryKey(),
+    tenantId: text('tenant_id').references(() => tenants.tenantId),
+    fromClientId: text('from_client_id').notNull(),
+    toClientId: text('to_client_id').notNull(),
+    scope: text('scope').array(),
+    resources: text('resources').array(),
+    limits: jsonb('limits').$type<AgentLimitsClaim>().notNull(),
+    expiresInSeconds: integer('expires_in_seconds'),
+    enabled: boolean('enabled').notNull().default(true),
+  },
+  (table) => [uniqueIndex('delegation_rules_pair').on(table.fromClientId, table.toClientId)],
+)
+
+/** One edge of lent authority. `lineage` is the path from the root to this row, this row included. */
+export const delegations = pgTable(
+  'delegations',
+  {
+    id: text('id').primaryKey(),
+    parentId: text('parent_id').references((): AnyPgColumn => delegations.id),
+    lineage: text('lineage').array().notNull(),
+    tenantId: text('tenant_id').references(() => tenants.tenantId),
+    subject: text('subject').notNull(),
+    /** The client that holds this authority. */
+    actor: text('actor').notNull(),
+    act: jsonb('act').$type<Actor>(),
+    scope: text('scope').array().notNull(),
+    resources: text('resources').array().notNull(),
+    limits: jsonb('limits').$type<AgentLimitsClaim>().notNull(),
+    /** Budgets that a charge draws on, the tenant's first. */
+    budgetIds: text('budget_ids').array().notNull(),
+    ruleId: text('rule_id'),
+    createdAt: at('created_at').notNull(),
+    expiresAt: at('expires_at'),
+    revokedAt: at('revoked_at'),
+    cause: text('cause'),
+  },
+  (table) => [
+    // An agent stands on one live root of its own at a time; a new one is made when it was revoked.
+    uniqueIndex('delegations_live_root')
+      .on(table.actor)
+      .where(sql`parent_id is null and subject = actor and revoked_at is null`),
+    index('delegations_parent_id').on(table.parentId),
+    index('delegations_actor').on(table.actor),
+  ],
+)
+
+/** Every token issued, written before the reply. */
+export const issuances = pgTable(
+  'issuances',
+  {
+    jti: text('jti').primaryKey(),
+    parentJti: text('parent_jti'),
+    delegationId: text('delegation_id').notNull(),
+    tenantId: text('tenant_id'),
+    clientId: text('client_id').notNull(),
+    subject: text('subject').notNull(),
+    actor: text('actor').notNull(),
+    scope: text('scope').notNull(),
+    aud: text('aud').array().notNull(),
+    issuedAt: at('issued_at').notNull(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (table) => [index('issuances_delegation_id').on(table.delegationId)],
+)
+
+/** What was revoked, in commit order. A verifier follows it by cursor. */
+export const revocations = pgTable('revocations', {
+  cursor: bigserial('cursor', { mode: 'bigint' }).primaryKey(),
+  delegationId: text('delegation_id').notNull().unique(),
+  cause: text('cause').notNull(),
+  revokedAt: at('revoked_at').notNull(),
+  /** When no token of it can be alive any more, and the entry may leave the feed. */
+  expiresAt: at('expires_at').notNull(),
+})
+
+export const signingKeys = pgTable('signing_keys', {
+  kid: text('kid').primaryKey(),
+  alg: text('alg').$type<SigningAlgorithm>().notNull(),
+  publicJwk: jsonb('public_jwk').$type<Record<string, unknown>>().notNull(),
+  privateKeySealed: text('private_key_sealed').notNull(),
+  createdAt: at('created_at').notNull(),
+  /** First use; the key is published before. */
+  activeFrom: at('active_from').notNull(),
+})
+
+/** Balances. The constraint is the last word: what is spent and held never exceeds the cap. */
+export const budgets = pgTable(
+  'budgets',
+  {
+    /** `tenant:ID`, `agent:CLIENT_ID`, or the id of a delegation. */
+    id: text('id').primaryKey(),
+    tenantId: text('tenant_id'),
+    cap: microUsd('cap'),
+    spent: microUsd('spent').notNull().default(sql`0`),
+    held: microUsd('held').notNull().default(sql`0`),
+  },
+  (table) => [
+    check('budgets_not_negative', sql`${table.spent} >= 0 and ${table.held} >= 0`),
+    check(
+      'budgets_never_over_cap',
+      sql`${table.cap} is null or ${table.spent} + ${table.held} <= ${table.cap}`,
+    ),
+  ],
+)
+
+export const reservations = pgTable(
+  'reservations',
+  {
+    id: text('id').primaryKey(),
+    delegationId: text('delegation_id').notNull(),
+    budgetIds: text('budget_ids').array().notNull(),
+    /** The resource server that reserved; nobody else may end it. */
+    clientId: text('client_id').notNull(),
+    action: text('action').notNull(),
+    amount: microUsd('amount').notNull(),
+    charged: microUsd('charged'),
+    /** What was used beyond the reservation: never charged, held against the meter. */
+    overrun: microUsd('overrun'),
+    state: text('state').$type<ReservationState>().notNull(),
+    onExpiry: text('on_expiry').$type<'charge' | 'release'>().notNull(),
+    createdAt: at('created_at').notNull(),
+    expiresAt: at('expires_at').notNull(),
+    endedAt: at('ended_at'),
+  },
+  (table) => [
+    index('reservations_open').on(table.expiresAt).where(sql`state = 'reserved'`),
+    check('reservations_amount', sql`${table.amount} > 0`),
+    check('reservations_charged', sql`${table.charged} between 0 and ${table.amount}`),
+  ],
+)
+
+/** Append-only movements. The sums of a budget's entries are its balances. */
+export const ledgerEntries = pgTable(
+  'ledger_entries',
+  {
+    id: bigserial('id', { mode: 'bigint' }).primaryKey(),
+    budgetId: text('budget_id').notNull(),
+    reservationId: text('reservation_id').notNull(),
+    kind: text('kind').notNull(),
+    spent: microUsd('spent').notNull(),
+    held: microUsd('held').notNull(),
+    at: at('at').notNull(),
+  },
+  (table) => [index('ledger_entries_budget_id').on(table.budgetId)],
+)
+
+/** First answers, refusals too, so that a retry changes nothing. */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    clientId: text('client_id').notNull(),
+    key: text('key').notNull(),
+    requestHash: text('request_hash').notNull(),
+    status: integer('status'),
+    body: jsonb('body').$type<Record<string, unknown>>(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.clientId, table.key] }),
+    index('idempotency_keys_expires_at').on(table.expiresAt),
+  ],
+)

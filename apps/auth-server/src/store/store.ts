@@ -1,0 +1,29 @@
+/** All tables of one database, opened together. */
+import { clientsStore } from './clients.js'
+import type { Database } from './database.js'
+import { delegationRulesStore } from './delegation-rules.js'
+import { delegationsStore } from './delegations.js'
+import { idempotencyKeysStore } from './idempotency-keys.js'
+import { issuancesStore } from './issuances.js'
+import { reservationsStore } from './reservations.js'
+import { resourcesStore } from './resources.js'
+import { revocationsStore } from './revocations.js'
+import { signingKeysStore } from './signing-keys.js'
+
+export const openStore = (database: Database, now: () => Date) => ({
+  clients: clientsStore(database),
+  delegationRules: delegationRulesStore(database),
+  delegations: delegationsStore(database),
+  idempotencyKeys: idempotencyKeysStore(database),
+  issuances: issuancesStore(database, now),
+  reservations: reservationsStore(database),
+  resources: resourcesStore(database),
+  revocations: revocationsStore(database),
+  signingKeys: signingKeysStore(database),
+  /** Answers when the database does. */
+  ping: async (): Promise<void> => {
+    await database.read('select 1', [])
+  },
+})
+
+export type Store = ReturnType<typeof openStore>
