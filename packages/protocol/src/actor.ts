@@ -1,5 +1,6 @@
 /** `act`: who acts now, and who lent it to them. RFC 8693 §4.1. */
 import { z } from 'zod'
+import { cleanText } from './identifiers.js'
 
 /** One link of the chain. Members beyond `sub` follow the OAuth Actor Profile draft. */
 export interface Actor {
@@ -14,7 +15,7 @@ export interface Actor {
 /** More links than this are refused before they are read. */
 export const maxActors = 16
 
-const name = z.string().min(1).max(255)
+const name = cleanText(255)
 
 const depthOf = (value: unknown): number => {
   let depth = 0

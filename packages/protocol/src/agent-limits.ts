@@ -21,6 +21,9 @@ const actionPattern = new RegExp(`^(\\*|${segment}(\\.${segment})*(\\.\\*)?)$`)
 
 export const isAction = (value: string): boolean => value.length <= 128 && actionName.test(value)
 
+/** More patterns than this are refused, on the wire and as the outcome of narrowing. */
+export const maxAllowedActions = 100
+
 const usd = z.union([z.string(), z.number()]).transform((value, context) => {
   const microUsd = parseUsd(value)
   if (microUsd !== undefined) return microUsd
@@ -47,7 +50,7 @@ export const agentLimitsSchema = z
       .array(
         z.string().max(128).regex(actionPattern, 'is not an action such as docs.read or docs.*'),
       )
-      .max(100)
+      .max(maxAllowedActions)
       .optional(),
     max_delegation_depth: z.int().min(0).max(hardDelegationDepth).optional(),
   })
@@ -94,7 +97,9 @@ export const agentLimitsClaim = (limits: AgentLimits): AgentLimitsClaim => ({
  */
 export const coversAction = (pattern: string, action: string): boolean => {
   if (pattern === '*' || pattern === action) return true
-  return pattern.endsWith('.*') && action.startsWith(pattern.slice(0, -1))
+  if (!pattern.endsWith('.*')) return false
+  const above = pattern.slice(0, -1)
+  return action.length > above.length && action.startsWith(above)
 }
 
 /** May this action be taken under these limits? */

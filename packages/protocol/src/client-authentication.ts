@@ -31,6 +31,8 @@ export const readBasicAuthorization = (
   } catch {
     return undefined
   }
+  // Form encoding leaves nothing but visible ASCII, so other bytes have no agreed meaning.
+  if (!/^[\x21-\x7e]+$/.test(pair)) return undefined
   const colon = pair.indexOf(':')
   if (colon < 1) return undefined
   const clientId = formDecode(pair.slice(0, colon))

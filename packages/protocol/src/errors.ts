@@ -116,6 +116,7 @@ const knownMembers = new Set([
   'error_detail',
   'error_hint',
   'error_uri',
+  '__proto__',
 ])
 
 /** Rebuilds a server's refusal from its body; a code we do not know becomes `server_error`. */

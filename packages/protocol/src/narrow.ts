@@ -1,5 +1,5 @@
 /** The one place where authority is lent: what comes out is never more than what went in. */
-import { type AgentLimits, coversAction } from './agent-limits.js'
+import { type AgentLimits, coversAction, maxAllowedActions } from './agent-limits.js'
 import { OAuthError } from './errors.js'
 import { intersectScope, missingScope } from './scope.js'
 
@@ -54,11 +54,18 @@ const meetActions = (
   return [...new Set([...inOther, ...inOne])]
 }
 
-const narrowScope = (allowed: readonly string[], request: NarrowRequest): string[] => {
-  const { scope: wanted, overAsk } = request
-  const granted = wanted ? intersectScope(wanted, allowed) : [...allowed]
-  const extra = wanted ? missingScope(wanted, allowed) : []
-  if (extra.length > 0 && (overAsk === 'refuse' || granted.length === 0)) {
+const narrowScope = (
+  held: readonly string[],
+  rule: readonly string[] | undefined,
+  request: NarrowRequest,
+): string[] => {
+  const allowed = rule ? intersectScope(held, rule) : held
+  const wanted = request.scope
+  const granted = wanted ? intersectScope([...new Set(wanted)], allowed) : [...allowed]
+  const hasExtra = wanted !== undefined && missingScope(wanted, allowed).length > 0
+  // Who asks for all that there is has not asked for nothing.
+  const hasNothingLeft = wanted?.length !== 0 && held.length > 0 && granted.length === 0
+  if (hasNothingLeft || (hasExtra && (request.overAsk === 'refuse' || granted.length === 0))) {
     throw new OAuthError('invalid_scope', {
       description: 'The scope asked for is more than may be granted.',
       reason: 'scope_not_allowed',
@@ -108,6 +115,16 @@ const narrowActions = (
   })
 }
 
+/** Two lists can meet in more patterns than either has, and no verifier would read the token. */
+const checkActionCount = (actions: readonly string[] | undefined) => {
+  if (actions === undefined || actions.length <= maxAllowedActions) return actions
+  throw new OAuthError('access_denied', {
+    description: 'More actions are left than one token can name.',
+    reason: 'too_many_actions',
+    hint: `Ask for the actions that are needed, ${maxAllowedActions} at most.`,
+  })
+}
+
 const dropUndefined = (limits: AgentLimits): AgentLimits =>
   Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
 
@@ -118,7 +135,7 @@ const narrowLimits = (parent: AgentLimits, rule: AgentLimits, request: NarrowReq
     requestsPerHour: min(parent.requestsPerHour, rule.requestsPerHour, asked.requestsPerHour),
     costBudget: min(parent.costBudget, rule.costBudget, asked.costBudget),
     maxCostPerAction: min(parent.maxCostPerAction, rule.maxCostPerAction, asked.maxCostPerAction),
-    allowedActions: narrowActions(actions, asked.allowedActions),
+    allowedActions: checkActionCount(narrowActions(actions, asked.allowedActions)),
     maxDelegationDepth: narrowDepth(parent, rule, asked, request.hop),
   })
 }
@@ -138,12 +155,11 @@ export const narrow = (
   request: NarrowRequest,
   rule: NarrowRule = {},
 ): Authority => {
-  const scope = rule.scope ? intersectScope(parent.scope, rule.scope) : parent.scope
   const resources = rule.resources
     ? parent.resources.filter((resource) => rule.resources?.includes(resource))
     : parent.resources
   return {
-    scope: narrowScope(scope, request),
+    scope: narrowScope(parent.scope, rule.scope, request),
     resources: narrowResources(resources, request.resources),
     limits: narrowLimits(parent.limits, rule.limits ?? {}, request),
     expiresAt: min(parent.expiresAt, rule.expiresAt, request.expiresAt) ?? parent.expiresAt,
