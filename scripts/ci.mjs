@@ -7,8 +7,8 @@ import { onWindows, root } from './workspace.mjs'
 
 const nodeVersions = ['22.23.3', '24.21.0', '26.10.0']
 
-/** The stages that run what was built. The others do not depend on the Node they run on. */
-const builtStages = ['flow', 'examples']
+/** The stages that run code of ours. What the others see is the same on every Node. */
+const builtStages = ['unit', 'flow', 'examples']
 
 const npm = onWindows ? 'npm.cmd' : 'npm'
 

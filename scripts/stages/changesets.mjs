@@ -14,7 +14,8 @@ const loadPlanner = () => {
 export const changesets = async () => {
   try {
     const { releases } = await loadPlanner()(root)
-    for (const { name, oldVersion, newVersion } of releases) {
+    const released = releases.filter(({ oldVersion, newVersion }) => oldVersion !== newVersion)
+    for (const { name, oldVersion, newVersion } of released) {
       process.stdout.write(`  ${name} ${oldVersion} → ${newVersion}\n`)
     }
     return one(true)
