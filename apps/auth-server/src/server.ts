@@ -12,11 +12,11 @@ import { startMaintenance } from './maintenance.js'
 import { hashSecret } from './middleware/authenticate-client.js'
 import { createSeal } from './seal.js'
 import { applyConfig } from './store/apply-config.js'
-import { openDatabase } from './store/database.js'
+import { type Database, openDatabase } from './store/database.js'
 import { openStore } from './store/store.js'
 
 export interface ServerOptions {
-  databaseUrl: string
+  database: Database
   /** Seals the signing keys. */
   secret: string
   config: Config
@@ -26,12 +26,11 @@ export interface ServerOptions {
 
 const newId: Deps['newId'] = (prefix) => `${prefix}_${randomBytes(16).toString('base64url')}`
 
-/** Opens everything that needs no address. */
+/** Opens everything that needs no address. Takes the database over, and closes it. */
 export const openServer = async (options: ServerOptions) => {
-  const { config, log, now = () => new Date() } = options
-  checkConfig(config)
-  const database = await openDatabase(options.databaseUrl)
+  const { config, database, log, now = () => new Date() } = options
   try {
+    checkConfig(config)
     await applyConfig(database, config, { hashSecret, newId: () => newId('dlg'), now: now() })
     const store = openStore(database, now)
     const seal = createSeal(options.secret)
@@ -45,6 +44,13 @@ export const openServer = async (options: ServerOptions) => {
     await database.close()
     throw error
   }
+}
+
+export interface Address {
+  databaseUrl: string
+  port: number
+  host: string
+  issuer?: string | undefined
 }
 
 export interface RunningServer {
@@ -75,9 +81,9 @@ const closeServer = (server: Server): Promise<void> =>
 
 /** Opens, listens and serves. Without an issuer, the address that it listens on is the issuer. */
 export const startServer = async (
-  options: ServerOptions & { port: number; host: string; issuer?: string | undefined },
+  options: Omit<ServerOptions, 'database'> & Address,
 ): Promise<RunningServer> => {
-  const opened = await openServer(options)
+  const opened = await openServer({ ...options, database: await openDatabase(options.databaseUrl) })
   // The routes need the issuer, which may need the port, which is known once the server listens.
   let fetch: (request: Request) => Response | Promise<Response> = () =>
     new Response(null, { status: 503, headers: { 'Retry-After': '1' } })

@@ -1,0 +1,293 @@
+/** A whole server for a test file: real routes, real SQL, a clock that the test moves. */
+import { randomBytes } from 'node:crypto'
+import { pino } from 'pino'
+import postgres from 'postgres'
+import { inject } from 'vitest'
+import { createApp } from '../src/app.js'
+import { type Config, parseConfig } from '../src/config.js'
+import { expireReservations } from '../src/maintenance.js'
+import { openServer } from '../src/server.js'
+import { type Database, openDatabase } from '../src/store/database.js'
+
+export const issuer = 'http://127.0.0.1:4000'
+export const docs = 'http://127.0.0.1:4100/mcp'
+export const mail = 'http://127.0.0.1:4200/mcp'
+export const otherTenantDocs = 'http://127.0.0.1:4300/mcp'
+
+export const secretOf = (clientId: string): string => `${clientId}-secret-of-32-characters`
+
+const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
+
+const agent = (client_id: string, more: object = {}) => ({
+  client_id,
+  kind: 'agent',
+  tenant_id: 'acme',
+  client_secret: secretOf(client_id),
+  grant_types: ['client_credentials', exchange],
+  scope: 'docs:read docs:write mail:send',
+  resources: [docs, mail],
+  agent_limits: { cost_budget_usd: 50, allowed_actions: ['docs.*', 'mail.send'] },
+  ...more,
+})
+
+const resourceServer = (client_id: string, tenant_id = 'acme') => ({
+  client_id,
+  kind: 'resource_server',
+  tenant_id,
+  client_secret: secretOf(client_id),
+  scope: 'budgets:charge delegations:read',
+})
+
+/** Two tenants; orchestrator → researcher → scraper may delegate, and nobody else. */
+export const baseConfig = {
+  tenants: [
+    { tenant_id: 'acme', limits: { cost_budget_usd: 1000 } },
+    { tenant_id: 'globex', limits: { cost_budget_usd: 1000 } },
+  ],
+  resources: [
+    {
+      resource: docs,
+      tenant_id: 'acme',
+      scopes_supported: ['docs:read', 'docs:write'],
+      client_id: 'docs-server',
+    },
+    {
+      resource: mail,
+      tenant_id: 'acme',
+      scopes_supported: ['mail:send'],
+      client_id: 'mail-server',
+    },
+    {
+      resource: otherTenantDocs,
+      tenant_id: 'globex',
+      scopes_supported: ['docs:read'],
+      client_id: 'globex-docs-server',
+    },
+  ],
+  clients: [
+    agent('orchestrator', {
+      agent_type: 'planner',
+      agent_limits: {
+        requests_per_hour: 100,
+        cost_budget_usd: 50,
+        allowed_actions: ['docs.*', 'mail.send'],
+        max_delegation_depth: 3,
+      },
+    }),
+    agent('researcher', { agent_type: 'researcher' }),
+    agent('scraper'),
+    agent('loner', { resources: [docs] }),
+    agent('posting', { token_endpoint_auth_method: 'client_secret_post', resources: [docs] }),
+    agent('cc-only', { grant_types: ['client_credentials'], resources: [docs] }),
+    agent('switched-off', { disabled: true }),
+    agent('globex-agent', { tenant_id: 'globex', resources: [otherTenantDocs] }),
+    resourceServer('docs-server'),
+    resourceServer('mail-server'),
+    resourceServer('globex-docs-server', 'globex'),
+    {
+      client_id: 'desktop',
+      kind: 'app',
+      token_endpoint_auth_method: 'none',
+      redirect_uris: ['http://127.0.0.1:6276/oauth/callback'],
+      scope: 'docs:read',
+    },
+  ],
+  delegation_rules: [
+    { from: 'orchestrator', to: 'researcher', cost_budget_usd: 5, max_delegation_depth: 1 },
+    { from: 'researcher', to: 'scraper', scope: 'docs:read', cost_budget_usd: 2 },
+    { from: 'scraper', to: 'orchestrator' },
+    { from: 'scraper', to: 'loner' },
+    { from: 'orchestrator', to: 'docs-server' },
+    { from: 'researcher', to: 'docs-server' },
+  ],
+}
+
+export interface TokenBody {
+  access_token: string
+  token_type: string
+  expires_in: number
+  scope?: string
+  issued_token_type?: string
+  agent_limits?: Record<string, unknown>
+  error?: string
+  error_detail?: string
+  error_description?: string
+}
+
+export interface Answer<Body = Record<string, unknown>> {
+  status: number
+  headers: Headers
+  body: Body
+}
+
+type FormFields = Record<string, string | string[]>
+
+const formBody = (fields: FormFields): URLSearchParams =>
+  new URLSearchParams(
+    Object.entries(fields).flatMap(([name, value]) =>
+      [value].flat().map((one): [string, string] => [name, one]),
+    ),
+  )
+
+export const basic = (clientId: string, secret = secretOf(clientId)): string =>
+  `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(secret)}`).toString('base64')}`
+
+export const decode = (token: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+
+const readAnswer = async <Body>(response: Response): Promise<Answer<Body>> => {
+  const text = await response.text()
+  const isJson = response.headers.get('content-type')?.includes('json')
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (isJson && text ? JSON.parse(text) : text) as Body,
+  }
+}
+
+/** A clock that stands still until it is moved. */
+export const createClock = (start = '2026-11-21T12:00:00Z') => {
+  let time = new Date(start).getTime()
+  return {
+    now: (): Date => new Date(time),
+    seconds: (): number => Math.floor(time / 1000),
+    advance: (seconds: number): void => {
+      time += seconds * 1000
+    },
+  }
+}
+export type Clock = ReturnType<typeof createClock>
+
+/** What is written to the log, line by line. */
+const createLog = () => {
+  const lines: string[] = []
+  return { lines, log: pino({ level: 'info' }, { write: (line: string) => lines.push(line) }) }
+}
+
+/** An empty database of the kind that this run is about. */
+export const createDatabase = async (): Promise<{ url: string; drop(): Promise<void> }> => {
+  const server = inject('postgresUrl')
+  if (!server) return { url: 'memory:', drop: async () => {} }
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const admin = postgres(`${server}postgres`, { max: 1, onnotice: () => {} })
+  await admin.unsafe(`create database ${name}`)
+  return {
+    url: server + name,
+    drop: async () => {
+      await admin.unsafe(`drop database ${name} with (force)`)
+      await admin.end()
+    },
+  }
+}
+
+export interface TestServerOptions {
+  config?: object
+  clock?: Clock
+  issuer?: string
+  secret?: string
+  /** Share the database of another test server. */
+  database?: Database
+}
+
+export const serverSecret = 'a secret of at least 32 characters, for tests only'
+
+/** Opens a server on its own database, or a second one on the database of the first. */
+export const openTestServer = async (options: TestServerOptions = {}) => {
+  const clock = options.clock ?? createClock()
+  const { lines, log } = createLog()
+  const created = options.database ? undefined : await createDatabase()
+  const database = options.database ?? (await openDatabase(created?.url ?? ''))
+  const config: Config = parseConfig(JSON.stringify(options.config ?? baseConfig), {})
+  const opened = await openServer({
+    database,
+    secret: options.secret ?? serverSecret,
+    config,
+    log,
+    now: clock.now,
+  })
+  const deps = opened.depsFor(options.issuer ?? issuer)
+  const app = createApp(deps)
+  const request = (path: string, init?: RequestInit): Promise<Response> =>
+    Promise.resolve(app.request(`${options.issuer ?? issuer}${path}`, init))
+
+  const post = async <Body>(path: string, fields: FormFields, headers: Record<string, string>) =>
+    readAnswer<Body>(await request(path, { method: 'POST', body: formBody(fields), headers }))
+
+  const as = (clientId: string | undefined): Record<string, string> =>
+    clientId === undefined ? {} : { Authorization: basic(clientId) }
+
+  return {
+    app,
+    deps,
+    clock,
+    database,
+    log: lines,
+    request,
+    /** For SDKs and stock libraries: the server as a fetch function. */
+    fetch: (async (input: RequestInfo | URL, init?: RequestInit) =>
+      app.request(new Request(input, init))) as typeof fetch,
+    post,
+
+    /** `POST /token`, authenticated by HTTP Basic unless `clientId` is undefined. */
+    token: (clientId: string | undefined, fields: FormFields) =>
+      post<TokenBody>('/token', fields, as(clientId)),
+
+    clientCredentials: (clientId: string, fields: FormFields = { resource: docs }) =>
+      post<TokenBody>('/token', { grant_type: 'client_credentials', ...fields }, as(clientId)),
+
+    exchange: (clientId: string, subjectToken: string, fields: FormFields = {}) =>
+      post<TokenBody>(
+        '/token',
+        {
+          grant_type: exchange,
+          subject_token: subjectToken,
+          subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+          ...fields,
+        },
+        as(clientId),
+      ),
+
+    introspect: (clientId: string, token: string) =>
+      post<Record<string, unknown>>('/introspect', { token }, as(clientId)),
+
+    revoke: (clientId: string, token: string) =>
+      post<Record<string, unknown>>('/revoke', { token }, as(clientId)),
+
+    /** A JSON request to the ledger, with a fresh Idempotency-Key unless one is given. */
+    ledger: async (clientId: string, path: string, body?: unknown, key?: string) =>
+      readAnswer<Record<string, string>>(
+        await request(`/ledger${path}`, {
+          method: body === undefined ? 'GET' : 'POST',
+          headers: {
+            ...as(clientId),
+            'Content-Type': 'application/json',
+            'Idempotency-Key': key ?? randomBytes(8).toString('hex'),
+          },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        }),
+      ),
+
+    expireReservations: () => expireReservations(deps),
+
+    close: async (): Promise<void> => {
+      await opened.close()
+      await created?.drop()
+    },
+  }
+}
+
+export type TestServer = Awaited<ReturnType<typeof openTestServer>>
+
+/** orchestrator → researcher: the hand-off and what the researcher gets for it. */
+export const delegateOnce = async (
+  server: TestServer,
+  fields: FormFields = { scope: 'docs:read' },
+  from = 'orchestrator',
+  to = 'researcher',
+  subjectToken?: string,
+) => {
+  const subject = subjectToken ?? (await server.clientCredentials(from)).body.access_token
+  const handOff = await server.exchange(from, subject, { requested_actor: to, ...fields })
+  const accepted = await server.exchange(to, handOff.body.access_token)
+  return { subject, handOff, accepted, token: accepted.body.access_token }
+}
