@@ -60,7 +60,7 @@ describe('money', () => {
 
   const hostile: unknown[] = [
     ...[-1, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e21],
-    ...[1e-7, 1.0000001, 0.1 + 0.2, 10_000_000_000, 5e-324],
+    ...[1e-7, 1.0000001, 0.1 + 0.2, 10_000_000_000, 5e-324, 9_007_199_254.740_993],
     // As JSON, since the language would not let us write them.
     ...JSON.parse('[1e309, -1e309, 9007199254740993, -0.0, 0.0000001]'),
     ...['', ' ', '-1', '-0', '+1', 'NaN', 'Infinity', '1e3', '1E3', '0x10', '0b1', '0o7', '1n'],
