@@ -37,7 +37,7 @@ const scope = z
   )
 
 const secret = z.union([
-  z.string().min(8, 'is too short for a secret: generate one with `openssl rand -base64 32`'),
+  z.string().min(8, 'is too short for a secret: generate one with `openssl rand -hex 32`'),
   z.strictObject({ env: z.string().min(1) }),
 ])
 

@@ -1,0 +1,75 @@
+/** Starts what is measured, each in a process of its own. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const secret = 'a-client-secret-of-the-benchmark-256-bits'
+export const resource = 'http://127.0.0.1:4100/mcp'
+
+const ready = (child) =>
+  new Promise((resolve, reject) => {
+    let output = ''
+    child.stdout.on('data', (chunk) => {
+      output += chunk
+      const url = /listening on (\S+)/.exec(output)?.[1]
+      if (url) resolve(url)
+    })
+    child.once('exit', (code) => reject(new Error(`a server ended with ${code}`)))
+  })
+
+const start = async (script, env) => {
+  const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url))], {
+    env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const url = await ready(child)
+  return {
+    url,
+    pid: child.pid,
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('exit', resolve)
+        child.kill('SIGTERM')
+      }),
+  }
+}
+
+export const startFloor = () => start('./floor.mjs', { BENCH_SECRET: secret })
+
+const config = {
+  tenants: [{ tenant_id: 'bench' }],
+  resources: [{ resource, tenant_id: 'bench', scopes_supported: ['docs:read', 'docs:write'] }],
+  clients: [
+    {
+      client_id: 'bench',
+      kind: 'agent',
+      tenant_id: 'bench',
+      client_secret: secret,
+      scope: 'docs:read docs:write',
+      resources: [resource],
+    },
+  ],
+}
+
+/** Our server, as `npm start` runs it, on the database given. */
+export const startOurs = async (databaseUrl) => {
+  const folder = mkdtempSync(join(tmpdir(), 'behalf-bench-'))
+  const path = join(folder, 'behalf.config.json')
+  writeFileSync(path, JSON.stringify(config))
+  const server = await start('../../apps/auth-server/dist/main.js', {
+    BEHALF_CONFIG: path,
+    BEHALF_SECRET: 'a server secret of the benchmark, 32 characters',
+    DATABASE_URL: databaseUrl,
+    LOG_LEVEL: 'warn',
+    PORT: '0',
+  })
+  return {
+    ...server,
+    stop: async () => {
+      await server.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
