@@ -1,7 +1,6 @@
 /** The route table: every URL of the server, and what stands before it. */
 import { OAuthError } from '@behalf/protocol'
 import { Hono, type MiddlewareHandler } from 'hono'
-import { cors } from 'hono/cors'
 import type { Deps } from './deps.js'
 import { authorizeEndpoint } from './endpoints/authorize.js'
 import { liveEndpoint, readyEndpoint } from './endpoints/health.js'
@@ -17,21 +16,13 @@ import { metadataEndpoint } from './endpoints/metadata.js'
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
 import { revokeEndpoint } from './endpoints/revoke.js'
 import { tokenEndpoint } from './endpoints/token.js'
+import { anyOrigin } from './middleware/any-origin.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
-import { limitBody, readForm, readJson } from './middleware/read-body.js'
-
-/** Open to any page, and without credentials, so nothing of a browser's is ever sent along. */
-const anyOrigin = cors({
-  origin: '*',
-  allowMethods: ['GET', 'POST'],
-  allowHeaders: ['Authorization', 'Content-Type', 'MCP-Protocol-Version'],
-  exposeHeaders: ['WWW-Authenticate', 'Retry-After'],
-  maxAge: 600,
-})
+import { readForm, readJson } from './middleware/read-body.js'
 
 const allow = (methods: string): MiddlewareHandler =>
   function methodNotAllowed() {
@@ -49,8 +40,8 @@ export const createApp = (deps: Deps) => {
   const app = new Hono<Env>()
   const { pathname } = new URL(deps.issuer)
   const base = pathname === '/' ? '' : pathname
-  const form = [limitBody, readForm, authenticateClient(deps)] as const
-  const api = (scope: string) => [noStore, limitBody, authenticateCaller(scope, deps)] as const
+  const form = [readForm, authenticateClient(deps)] as const
+  const api = (scope: string) => [noStore, authenticateCaller(scope, deps)] as const
 
   const get = (path: string, ...handlers: MiddlewareHandler[]) =>
     app.on(['GET', 'OPTIONS'], [path], ...handlers).all(path, allow('GET'))

@@ -2,7 +2,7 @@
 import { allowsAction, formatUsd, OAuthError } from '@behalf/protocol'
 import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
-import { type Delegation, isAlive } from '../store/delegations.js'
+import type { Delegation } from '../store/delegations.js'
 import { verifyAccessToken } from '../verify-access-token.js'
 
 /** Unknown and somebody else's look the same. */
@@ -12,22 +12,17 @@ export const notFound = (): OAuthError =>
 const denied = (description: string, reason: string): OAuthError =>
   new OAuthError('access_denied', { description, reason })
 
-/** A delegation and all that it hangs from, alive. @throws OAuthError `access_denied` */
-export const checkAlive = async (delegation: Delegation, deps: Deps): Promise<void> => {
-  const lineage = await deps.store.delegations.findMany(delegation.lineage)
-  const now = deps.now()
-  if (lineage.length === delegation.lineage.length && lineage.every((d) => isAlive(d, now))) return
-  throw denied('The delegation has ended.', 'delegation_revoked')
-}
+export const delegationEnded = (): OAuthError =>
+  denied('The delegation has ended.', 'delegation_revoked')
 
 const byToken = async (token: string, caller: Client, deps: Deps): Promise<Delegation> => {
   const { audience, lineage, mayAct } = verifyAccessToken(token, deps)
-  const isForCaller = audience.some((resource) => caller.serves.includes(resource))
-  if (!isForCaller || mayAct) {
+  const mine = audience.filter((resource) => caller.serves.includes(resource))
+  const delegation = await deps.store.delegations.find(lineage.at(-1) ?? '')
+  const isForCaller = mine.some((resource) => delegation?.resources.includes(resource))
+  if (!delegation || !isForCaller || mayAct) {
     throw denied('The token is not for a resource of this client.', 'wrong_audience')
   }
-  const delegation = await deps.store.delegations.find(lineage.at(-1) ?? '')
-  if (!delegation) throw denied('The delegation has ended.', 'delegation_revoked')
   return delegation
 }
 
@@ -49,19 +44,16 @@ const asDenial = (error: unknown): never => {
   throw error
 }
 
-/** The delegation that this caller may charge. @throws OAuthError `access_denied`, `not_found` */
+/** The delegation that this caller may charge while it is alive, which `hold` decides. @throws OAuthError `access_denied`, `not_found` */
 export const chargeable = async (
   asked: { token?: string | undefined; delegation_id?: string | undefined },
   caller: Client,
   deps: Deps,
 ): Promise<Delegation> => {
   const { token, delegation_id: id } = asked
-  const delegation =
-    token === undefined
-      ? await byId(id ?? '', caller, deps)
-      : await byToken(token, caller, deps).catch(asDenial)
-  await checkAlive(delegation, deps)
-  return delegation
+  return token === undefined
+    ? byId(id ?? '', caller, deps)
+    : byToken(token, caller, deps).catch(asDenial)
 }
 
 /** What the limits say of one action, whoever asks. The resource server checks it too, offline. */

@@ -70,7 +70,7 @@ export const endReservation = async (
 ): Promise<StoredAnswer> => {
   const now = deps.now()
   const work = async (ledger: Ledger): Promise<StoredAnswer> => {
-    const reservation = await ledger.take(id, caller.client_id)
+    const reservation = await ledger.take(id, caller.client_id, now)
     if (!reservation) throw notFound()
     try {
       const ending =

@@ -7,7 +7,7 @@ import type { Client } from '../store/clients.js'
 import type { StoredAnswer } from '../store/idempotency-keys.js'
 import type { Ledger, NewReservation } from '../store/reservations.js'
 import { budgetRefusal, remainingUsd } from './balance.js'
-import { chargeable, checkAction } from './charge-rights.js'
+import { chargeable, checkAction, delegationEnded } from './charge-rights.js'
 
 /** A key outlives the window in which its reservation can still be settled. */
 const keepKeysSeconds = 48 * 3600
@@ -22,11 +22,15 @@ export const keyedRequest = (client: Client, key: string, asked: unknown, now: D
   expiresAt: plusSeconds(now, keepKeysSeconds),
 })
 
-const held = async (ledger: Ledger, reservation: NewReservation): Promise<StoredAnswer> => {
+const held = async (
+  ledger: Ledger,
+  reservation: NewReservation,
+  lineage: readonly string[],
+): Promise<StoredAnswer> => {
   const { amount } = reservation
-  const result = await ledger.hold(reservation)
+  const result = await ledger.hold(reservation, lineage)
   if (!result.held) {
-    const refusal = budgetRefusal(amount, result.before)
+    const refusal = result.alive ? budgetRefusal(amount, result.before) : delegationEnded()
     return { status: refusal.status, body: refusal.toJSON() }
   }
   const after = result.before.map((balance) => ({ ...balance, held: balance.held + amount }))
@@ -55,17 +59,17 @@ export const reserve = async (
   checkAction(delegation, action, amount)
   const now = deps.now()
   const asked = ['reserve', delegation.id, amount.toString(), action, ttl, onExpiry]
+  const reservation = {
+    delegationId: delegation.id,
+    budgetIds: [...delegation.budget_ids],
+    clientId: caller.client_id,
+    action,
+    amount,
+    onExpiry,
+    createdAt: now,
+    expiresAt: plusSeconds(now, ttl),
+  }
   return deps.store.reservations.once(keyedRequest(caller, key, asked, now), (ledger) =>
-    held(ledger, {
-      id: deps.newId('rsv'),
-      delegationId: delegation.id,
-      budgetIds: [...delegation.budget_ids],
-      clientId: caller.client_id,
-      action,
-      amount,
-      onExpiry,
-      createdAt: now,
-      expiresAt: plusSeconds(now, ttl),
-    }),
+    held(ledger, { id: deps.newId('rsv'), ...reservation }, delegation.lineage),
   )
 }

@@ -1,5 +1,5 @@
 /** At the server's own API: client authentication, or an access token meant for this server. */
-import { type AccessToken, OAuthError } from '@behalf/protocol'
+import { type AccessToken, isOAuthError, OAuthError } from '@behalf/protocol'
 import type { MiddlewareHandler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
@@ -8,6 +8,7 @@ import { verifyAccessToken } from '../verify-access-token.js'
 import { authenticateBasic, invalidClient } from './authenticate-client.js'
 import type { Env } from './env.js'
 
+/** RFC 6750 §3: with 401, and with the challenge. */
 const refuse = (description: string, reason: string): OAuthError =>
   new OAuthError('invalid_token', {
     description,
@@ -24,8 +25,17 @@ const checkOwn = (token: AccessToken, issuer: string): void => {
   }
 }
 
+const readToken = (text: string, deps: Deps): AccessToken => {
+  try {
+    return verifyAccessToken(text, deps)
+  } catch (error) {
+    if (!isOAuthError(error)) throw error
+    throw refuse(error.description ?? 'The token is not acceptable.', error.reason ?? 'malformed')
+  }
+}
+
 const byToken = async (text: string, scope: string, deps: Deps): Promise<[Client, AccessToken]> => {
-  const token = verifyAccessToken(text, deps)
+  const token = readToken(text, deps)
   checkOwn(token, deps.issuer)
   const [client, lineage] = await Promise.all([
     deps.store.clients.find(token.clientId),

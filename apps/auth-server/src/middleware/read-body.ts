@@ -1,7 +1,6 @@
 /** Bodies, bounded and of the type asked for. */
 import { OAuthError } from '@behalf/protocol'
 import type { Context, MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { parseForm } from '../form.js'
 import type { Env } from './env.js'
 
@@ -10,13 +9,30 @@ const maxBodyBytes = 64 * 1024
 const refuse = (status: number, description: string, reason: string): OAuthError =>
   new OAuthError('invalid_request', { status, description, reason })
 
-/** Refuses before a byte more is read. */
-export const limitBody = bodyLimit({
-  maxSize: maxBodyBytes,
-  onError: () => {
-    throw refuse(413, 'The body is larger than 64 KiB.', 'body_too_large')
-  },
-})
+const tooLarge = (): OAuthError => refuse(413, 'The body is larger than 64 KiB.', 'body_too_large')
+
+/** Stops at the first byte too many. */
+const readStream = async (stream: ReadableStream<Uint8Array>): Promise<string> => {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length
+    if (bytes > maxBodyBytes) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/**
+ * A body that announces its length is refused by it; Node reads no more than was announced. Only one
+ * that does not is read as a stream, which costs as much as the rest of the request.
+ */
+const readText = async (c: Context): Promise<string> => {
+  const length = c.req.header('content-length')
+  if (length === undefined) return c.req.raw.body ? readStream(c.req.raw.body) : ''
+  if (Number(length) > maxBodyBytes) throw tooLarge()
+  return c.req.text()
+}
 
 const checkContent = (c: Context, type: string): void => {
   // A compressed body could unpack to anything: we take none.
@@ -37,14 +53,14 @@ const checkNoQuery = (c: Context): void => {
 export const readForm: MiddlewareHandler<Env> = async function readForm(c, next) {
   checkNoQuery(c)
   checkContent(c, 'application/x-www-form-urlencoded')
-  c.set('form', parseForm(await c.req.text()))
+  c.set('form', parseForm(await readText(c)))
   await next()
 }
 
 /** `application/json`; an absent body counts as `{}`. */
 export const readJson: MiddlewareHandler<Env> = async function readJson(c, next) {
   checkNoQuery(c)
-  const text = await c.req.text()
+  const text = await readText(c)
   if (text !== '') checkContent(c, 'application/json')
   try {
     c.set('json', text === '' ? {} : JSON.parse(text))

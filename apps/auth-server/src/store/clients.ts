@@ -1,6 +1,7 @@
 /** Clients, as RFC 7591 names their metadata. Read on every request, so that a change counts at once. */
 import { type AgentLimits, agentLimitsSchema } from '@behalf/protocol'
 import { sql } from 'drizzle-orm'
+import { createBatch } from './batch.js'
 import type { Database, Drizzle, Row } from './database.js'
 import { type ClientKind, clients as table } from './schema.js'
 
@@ -41,15 +42,23 @@ const parse = (row: Row): Client => {
   return { ...optional, agent_limits: agentLimitsSchema.parse(row.agent_limits) } as Client
 }
 
-export const clientsStore = ({ read }: Database) => ({
-  find: async (clientId: string): Promise<Client | undefined> => {
-    const [row] = await read(`${columns} where c.client_id = $1`, [clientId])
-    return row && parse(row)
-  },
+export const clientsStore = ({ read }: Database) => {
+  const findMany = async (clientIds: readonly string[]): Promise<Client[]> =>
+    (await read(`${columns} where c.client_id = any($1::text[])`, [clientIds])).map(parse)
 
-  findMany: async (clientIds: readonly string[]): Promise<Client[]> =>
-    (await read(`${columns} where c.client_id = any($1::text[])`, [clientIds])).map(parse),
-})
+  const flush = async (clientIds: string[]): Promise<{ client: Client | undefined }[]> => {
+    const clients = await findMany([...new Set(clientIds)])
+    const byId = new Map(clients.map((client) => [client.client_id, client]))
+    return clientIds.map((clientId) => ({ client: byId.get(clientId) }))
+  }
+  const batched = createBatch(flush)
+
+  return {
+    findMany,
+    /** Requests of one moment share a statement. It starts after the last of them, so none is stale. */
+    find: async (clientId: string): Promise<Client | undefined> => (await batched(clientId)).client,
+  }
+}
 
 /** Writes a client as the configuration has it. */
 export const upsertClient = async (drizzle: Drizzle, client: NewClient): Promise<void> => {

@@ -45,16 +45,29 @@ const toBalance = (row: Row): Balance => ({
   held: BigInt(String(row.held)),
 })
 
+export interface Hold {
+  /** False when the delegation or something that it hangs from has ended. */
+  alive: boolean
+  held: boolean
+  /** The balances as they were when locked. */
+  before: Balance[]
+}
+
+/** What an uncapped budget can count up to. */
+const maxBalance = 9_223_372_036_854_775_807n
+
 /**
  * Holds the amount on every budget, or on none. One statement: lock root first, decide on the locked
  * rows, move, write the reservation and its entries. The CHECK constraint stands behind it.
  *
- * @returns the balances as they were when locked, and whether the amount was held
+ * The lineage is locked too, so that nothing is held after a revocation was acknowledged: a hold that
+ * came first makes the revocation wait. Budgets before delegations, as wherever both are locked.
  */
 const hold = async (
   drizzle: Drizzle,
   reservation: NewReservation,
-): Promise<{ held: boolean; before: Balance[] }> => {
+  lineage: readonly string[],
+): Promise<Hold> => {
   const { id, budgetIds, amount, createdAt } = reservation
   const at = sql`${createdAt.toISOString()}::text::timestamptz`
   const expires = sql`${reservation.expiresAt.toISOString()}::text::timestamptz`
@@ -66,10 +79,19 @@ const hold = async (
         select b.id, b.cap, b.spent, b.held from budgets b, path
         where b.id = any(path.ids) order by array_position(path.ids, b.id)
         for update of b
+      ), standing as (
+        select d.id from delegations d
+        where d.id = any(${textArray(lineage)})
+          and (select count(*) from locked) = ${budgetIds.length}::int
+          and d.revoked_at is null and (d.expires_at is null or d.expires_at > ${at})
+          and not exists (select from tenants t where t.tenant_id = d.tenant_id and t.disabled)
+        order by d.id
+        for share of d
       ), verdict as (
-        select count(*) = ${budgetIds.length}::int
-          and bool_and(cap is null or cap - spent - held >= ${micros}) as fits
-        from locked
+        select alive, alive and bool_and(
+          coalesce(cap, ${maxBalance.toString()}::text::bigint) - spent - held >= ${micros}) as fits
+        from locked, (select count(*) = ${lineage.length}::int as alive from standing) s
+        group by alive
       ), moved as (
         update budgets b set held = b.held + ${micros}
         from verdict, path where verdict.fits and b.id = any(path.ids)
@@ -84,21 +106,15 @@ const hold = async (
         insert into ledger_entries (budget_id, reservation_id, kind, spent, held, at)
         select moved.id, ${id}, 'reserve', 0, ${micros}, ${at} from moved
       )
-      select locked.id, locked.cap::text, locked.spent::text, locked.held::text, verdict.fits
+      select locked.id, locked.cap::text, locked.spent::text, locked.held::text,
+        verdict.alive, verdict.fits
       from locked, verdict`),
   )
-  return { held: rows.length > 0 && rows.every(({ fits }) => fits), before: rows.map(toBalance) }
-}
-
-/** Takes the reservation for this transaction, if it is this client's. */
-const take = async (
-  drizzle: Drizzle,
-  id: string,
-  clientId: string,
-): Promise<StoredReservation | undefined> => {
-  const mine = and(eq(table.id, id), eq(table.clientId, clientId))
-  const [row] = await drizzle.select().from(table).where(mine).for('update')
-  return row
+  return {
+    alive: rows[0]?.alive === true,
+    held: rows[0]?.fits === true,
+    before: rows.map(toBalance),
+  }
 }
 
 /** Ends a reservation that the transaction has taken, on every budget that it was held on. */
@@ -143,6 +159,24 @@ const expiry = (reservation: StoredReservation, at: Date): Ending => {
     : { ...common, state: 'expired_released', kind: 'expire_release', spent: 0n, charged: 0n }
 }
 
+/**
+ * Takes the reservation for this transaction, if it is this client's. What is overdue ends first: the
+ * time decides, not when the timer comes round.
+ */
+const take = async (
+  drizzle: Drizzle,
+  id: string,
+  clientId: string,
+  now: Date,
+): Promise<StoredReservation | undefined> => {
+  const mine = and(eq(table.id, id), eq(table.clientId, clientId))
+  const [row] = await drizzle.select().from(table).where(mine).for('update')
+  if (row?.state !== 'reserved' || row.expiresAt >= now) return row
+  const ending = expiry(row, now)
+  await end(drizzle, row, ending)
+  return { ...row, state: ending.state, charged: ending.charged }
+}
+
 /** Ends what is overdue. Several servers may do this at once: each skips what another has taken. */
 const expireDue = async (drizzle: Drizzle, now: Date, limit: number): Promise<number> => {
   const due = await drizzle
@@ -152,20 +186,23 @@ const expireDue = async (drizzle: Drizzle, now: Date, limit: number): Promise<nu
     .orderBy(table.expiresAt)
     .limit(limit)
     .for('update', { skipLocked: true })
+  // Tree after tree in one order everywhere, so that two servers cannot wait for each other.
+  const root = ({ budgetIds }: StoredReservation): string => budgetIds[0] ?? ''
+  due.sort((one, other) => (root(one) < root(other) ? -1 : 1))
   for (const reservation of due) await end(drizzle, reservation, expiry(reservation, now))
   return due.length
 }
 
 /** The moves that one request may make, all in its transaction. */
 export interface Ledger {
-  hold(reservation: NewReservation): Promise<{ held: boolean; before: Balance[] }>
-  take(id: string, clientId: string): Promise<StoredReservation | undefined>
+  hold(reservation: NewReservation, lineage: readonly string[]): Promise<Hold>
+  take(id: string, clientId: string, now: Date): Promise<StoredReservation | undefined>
   end(reservation: StoredReservation, ending: Ending): Promise<Balance[]>
 }
 
 const ledger = (drizzle: Drizzle): Ledger => ({
-  hold: (reservation) => hold(drizzle, reservation),
-  take: (id, clientId) => take(drizzle, id, clientId),
+  hold: (reservation, lineage) => hold(drizzle, reservation, lineage),
+  take: (id, clientId, now) => take(drizzle, id, clientId, now),
   end: (reservation, ending) => end(drizzle, reservation, ending),
 })
 
