@@ -84,9 +84,14 @@ export const parseJsonObject = (bytes: Uint8Array): Record<string, unknown> => {
   return value as Record<string, unknown>
 }
 
-/** Splits and decodes a compact JWS without trusting it. @throws OAuthError `invalid_token` */
-export const parseCompactJws = (token: string): CompactJws => {
-  if (token.length > maxTokenLength) throw malformed('token_too_long')
+/**
+ * Splits and decodes a compact JWS without trusting it. Only what is no token, such as the revocation
+ * feed, has a reason for another `maxLength`.
+ *
+ * @throws OAuthError `invalid_token`
+ */
+export const parseCompactJws = (token: string, maxLength = maxTokenLength): CompactJws => {
+  if (token.length > maxLength) throw malformed('token_too_long')
   if (!compact.test(token)) throw malformed('not_a_compact_jws')
   const [header = '', payload = '', signature = ''] = token.split('.')
   return {
