@@ -1,0 +1,148 @@
+/** Form posts with client authentication, and the token endpoint's answers. RFC 6749 §3.2, §5. */
+import {
+  basicAuthorization,
+  maxTokenLength,
+  OAuthError,
+  oauthErrorFromBody,
+  readScope,
+  type TokenResponse,
+  tokenResponseSchema,
+} from '@behalf/protocol'
+import type { Discovery } from './discovery.js'
+import { type JsonResponse, requestJson } from './request-json.js'
+import type { Settings } from './settings.js'
+
+/** Parameters of a request, in order. One that is `undefined` is not sent: an empty one is refused. */
+export type Form = readonly (readonly [name: string, value: string | undefined])[]
+
+/** A token response, checked. */
+export interface IssuedToken {
+  accessToken: string
+  tokenType: 'Bearer' | 'N_A'
+  /** `undefined` where the answer names none: then it is the one asked for. RFC 6749 §5.1. */
+  scope: readonly string[] | undefined
+  lifeSeconds: number | undefined
+  /** Seconds since 1970, taken before the request left. */
+  requestedAt: number
+}
+
+export interface TokenEndpoint {
+  settings: Settings
+  discovery: Discovery
+  request(form: Form, tokenType: IssuedToken['tokenType']): Promise<IssuedToken>
+}
+
+const party = 'The authorization server'
+const credentials = ['client_secret', 'subject_token', 'actor_token', 'token']
+
+const hints: ReadonlyMap<unknown, string> = new Map([
+  ['invalid_client', 'Check clientId and clientSecret, and that the agent is registered here.'],
+  ['unauthorized_client', 'Register the grant type for this client at the authorization server.'],
+  ['invalid_target', 'Name a resource that is registered for this agent, spelt the same.'],
+])
+
+const authenticatedForm = (settings: Settings, form: Form): URLSearchParams => {
+  const params = new URLSearchParams()
+  for (const [name, value] of form) if (value !== undefined) params.append(name, value)
+  if (settings.authMethod === 'client_secret_post') {
+    params.append('client_id', settings.clientId)
+    params.append('client_secret', settings.clientSecret)
+  }
+  return params
+}
+
+const headersOf = ({ authMethod, clientId, clientSecret }: Settings): Record<string, string> => ({
+  accept: 'application/json',
+  'content-type': 'application/x-www-form-urlencoded',
+  ...(authMethod === 'client_secret_basic' && {
+    authorization: basicAuthorization(clientId, clientSecret),
+  }),
+})
+
+/** A server may quote what it refuses. What it quotes would end in a log. */
+const quotesCredential = (body: object, secrets: readonly (string | undefined)[]): boolean => {
+  const text = JSON.stringify(body)
+  return secrets.some((secret) => secret && text.includes(JSON.stringify(secret).slice(1, -1)))
+}
+
+const failure = (status: number): OAuthError =>
+  new OAuthError(status >= 500 ? 'temporarily_unavailable' : 'server_error', {
+    status,
+    description: `The authorization server answered ${status}, and not in the way of OAuth.`,
+    reason: status >= 500 ? 'server_failure' : 'unexpected_response',
+  })
+
+const refusalOf = (response: JsonResponse, secrets: readonly (string | undefined)[]) => {
+  const { status, body } = response
+  if (typeof body?.error !== 'string') return failure(status)
+  if (quotesCredential(body, secrets)) return oauthErrorFromBody(status, { error: body.error })
+  return oauthErrorFromBody(status, { error_hint: hints.get(body.error), ...body })
+}
+
+/** Posts a form as this client. @throws OAuthError for every answer but a success. */
+export const postForm = async (
+  url: string,
+  form: Form,
+  settings: Settings,
+): Promise<JsonResponse> => {
+  const { fetch, timeoutMs, clientSecret } = settings
+  const params = authenticatedForm(settings, form)
+  const init = { method: 'POST', headers: headersOf(settings), body: params.toString() }
+  const response = await requestJson(url, { fetch, timeoutMs, init, party })
+  const isSuccess = response.status >= 200 && response.status < 300
+  if (isSuccess && typeof response.body?.error !== 'string') return response
+  throw refusalOf(response, [clientSecret, ...credentials.map((name) => params.get(name) ?? '')])
+}
+
+const malformed = (reason: string, description: string): OAuthError =>
+  new OAuthError('server_error', {
+    description,
+    reason,
+    hint: 'Check that the issuer is a Behalf authorization server.',
+  })
+
+const malformedResponse = (): OAuthError =>
+  malformed('malformed_token_response', 'The token response of the server is malformed.')
+
+const parseResponse = (body: unknown): TokenResponse => {
+  const result = tokenResponseSchema.safeParse(body)
+  // RFC 6749 Appendix A.12. What a header cannot carry would be quoted in the platform's error.
+  if (!result.success || !/^[\x21-\x7e]+$/.test(result.data.access_token)) throw malformedResponse()
+  if (result.data.access_token.length > maxTokenLength) throw malformedResponse()
+  return result.data
+}
+
+const readGrantedScope = (scope: string | undefined): readonly string[] | undefined => {
+  if (scope === undefined || scope === '') return scope === '' ? [] : undefined
+  const words = readScope(scope)
+  if (words) return words
+  throw malformedResponse()
+}
+
+// RFC 6749 §7.1: a token whose type is not understood MUST NOT be used. A bearer token where a
+// hand-off was asked for is no hand-off: it would work for whoever reads the message.
+const checkTokenType = (response: TokenResponse, expected: IssuedToken['tokenType']): void => {
+  if (response.token_type.toLowerCase() === expected.toLowerCase()) return
+  throw malformed(
+    'unexpected_token_type',
+    `The server issued a token of another type than "${expected}".`,
+  )
+}
+
+export const createTokenEndpoint = (settings: Settings, discovery: Discovery): TokenEndpoint => ({
+  settings,
+  discovery,
+  request: async (form, tokenType) => {
+    const { token_endpoint: url } = await discovery()
+    const requestedAt = Math.floor(settings.now() / 1000)
+    const response = parseResponse((await postForm(url, form, settings)).body)
+    checkTokenType(response, tokenType)
+    return {
+      accessToken: response.access_token,
+      tokenType,
+      scope: readGrantedScope(response.scope),
+      lifeSeconds: response.expires_in,
+      requestedAt,
+    }
+  },
+})

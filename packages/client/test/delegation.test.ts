@@ -1,0 +1,278 @@
+import { describe, expect, test } from 'vitest'
+import { claimsOf, createWorld, issuer, json, metadata, refusal, resource } from './stub.js'
+
+const exchangeType = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const tokenType = 'urn:ietf:params:oauth:token-type:access_token'
+
+const createPair = (options?: { lifeSeconds?: number }) => {
+  const world = createWorld(options)
+  return { world, orchestrator: world.agent(), researcher: world.agent({ clientId: 'researcher' }) }
+}
+
+describe('delegate', () => {
+  test('exchanges the agent’s own token for a hand-off to one named agent', async () => {
+    const { world, orchestrator } = createPair()
+    const limits = { cost_budget_usd: '0.50', allowed_actions: ['docs.*'] }
+    const handOff = await orchestrator.delegate({
+      to: 'researcher',
+      scope: 'docs:read',
+      resource,
+      limits,
+    })
+    const form = Object.fromEntries(world.tokenCalls()[1]?.form ?? [])
+    expect(form).toMatchObject({
+      grant_type: exchangeType,
+      subject_token_type: tokenType,
+      requested_actor: 'researcher',
+      resource,
+      scope: 'docs:read',
+    })
+    expect(JSON.parse(form.agent_limits ?? '')).toEqual({
+      cost_budget_usd: 0.5,
+      allowed_actions: ['docs.*'],
+    })
+    expect(claimsOf(form.subject_token ?? '')).toMatchObject({ sub: 'orchestrator' })
+    expect({ ...handOff }).toEqual({
+      to: 'researcher',
+      delegationId: 'dlg_2',
+      lineage: ['dlg_1', 'dlg_2'],
+      scope: ['docs:read'],
+      resources: [resource],
+      limits: { cost_budget_usd: 0.5, allowed_actions: ['docs.*'] },
+      expiresAt: world.clock.seconds + 600,
+    })
+  })
+
+  test('gives text that fits in a message, a template and JSON', async () => {
+    const { orchestrator } = createPair()
+    const handOff = await orchestrator.delegate({ to: 'researcher' })
+    expect(handOff.text).toMatch(/^behalf-handoff\.v1\.[A-Za-z0-9_-]+$/)
+    expect(`${handOff}`).toBe(handOff.text)
+    expect(JSON.parse(JSON.stringify({ handOff }))).toEqual({ handOff: handOff.text })
+  })
+
+  test('makes nothing of a bearer token where a hand-off was asked for', async () => {
+    const { world, orchestrator } = createPair()
+    await orchestrator.token()
+    world.on(metadata.token_endpoint, () => world.issue({ sub: 'orchestrator', aud: resource }))
+    const error = await refusal(orchestrator.delegate({ to: 'researcher' }))
+    expect(error).toMatchObject({ reason: 'unexpected_token_type' })
+  })
+
+  test('tries once more with a new own token when the kept one is refused', async () => {
+    const world = createWorld()
+    const subjects: string[] = []
+    const agent = world.agent({
+      fetch: (input, init) => {
+        const subject = new URLSearchParams(String(init?.body)).get('subject_token')
+        if (subject) subjects.push(subject)
+        if (!subject || subjects.length > 1) return world.fetch(input, init)
+        return json({ error: 'invalid_request' }, 400)
+      },
+    })
+    const { accessToken } = await agent.token()
+    expect((await agent.delegate({ to: 'researcher' })).to).toBe('researcher')
+    expect(subjects).toHaveLength(2)
+    expect(subjects[0]).toBe(accessToken)
+    expect(subjects[1]).not.toBe(accessToken)
+  })
+
+  test('does not try again after a refusal that a new token would not change', async () => {
+    const { world, orchestrator } = createPair()
+    await orchestrator.token()
+    world.on(metadata.token_endpoint, () => json({ error: 'access_denied' }, 403))
+    const error = await refusal(orchestrator.delegate({ to: 'researcher' }))
+    expect(error).toMatchObject({ code: 'access_denied' })
+    expect(world.tokenCalls()).toHaveLength(2)
+  })
+})
+
+describe('accept', () => {
+  test('takes the text and becomes the outermost actor', async () => {
+    const { orchestrator, researcher } = createPair()
+    const handOff = await orchestrator.delegate({ to: 'researcher', scope: 'docs:read' })
+    const delegated = await researcher.accept(` ${handOff.text}\n`)
+    expect(delegated).toMatchObject({
+      subject: 'orchestrator',
+      actor: 'researcher',
+      lineage: ['dlg_1', 'dlg_2'],
+      delegationId: 'dlg_2',
+      scope: ['docs:read'],
+      resource,
+      limits: {},
+    })
+    expect(delegated.chain.map((actor) => actor.sub)).toEqual(['researcher'])
+  })
+
+  test('refuses what is malformed, cut, oversize or from another issuer, before any request', async () => {
+    const { world, orchestrator, researcher } = createPair()
+    const { text } = await orchestrator.delegate({ to: 'researcher' })
+    const before = world.calls.length
+    const encode = (value: unknown) => `behalf-handoff.v1.${btoa(JSON.stringify(value))}`
+    const broken = [
+      '',
+      'hello',
+      text.slice(0, -4),
+      `${text}x`,
+      `${text.slice(0, 18)}${'A'.repeat(90_000)}`,
+    ]
+    for (const wrong of [...broken, encode({ issuer, token: 'x' }), encode({})]) {
+      const error = await refusal(researcher.accept(wrong))
+      expect(error).toMatchObject({ code: 'invalid_request', reason: 'malformed_hand_off' })
+    }
+    const foreigner = world.agent({ issuer: 'https://other.example' })
+    expect(await refusal(foreigner.accept(text))).toMatchObject({
+      reason: 'foreign_hand_off',
+      hint: expect.stringContaining('issuer'),
+    })
+    expect(await refusal(researcher.accept(JSON.parse('null')))).toBeInstanceOf(TypeError)
+    expect(world.calls).toHaveLength(before)
+  })
+
+  test('asks for no more than is wanted', async () => {
+    const { world, orchestrator, researcher } = createPair()
+    const handOff = await orchestrator.delegate({ to: 'researcher' })
+    await researcher.accept(handOff, { resource, scope: ['docs:read'] })
+    const form = world.tokenCalls().at(-1)?.form
+    expect(form?.get('resource')).toBe(resource)
+    expect(form?.get('scope')).toBe('docs:read')
+    expect(form?.has('requested_actor')).toBe(false)
+  })
+})
+
+describe('a delegated token', () => {
+  const accepted = async (options?: { lifeSeconds?: number }) => {
+    const pair = createPair(options)
+    const handOff = await pair.orchestrator.delegate({ to: 'researcher', scope: 'docs:read' })
+    return { ...pair, handOff, delegated: await pair.researcher.accept(handOff) }
+  }
+
+  test('is sent to its resource, and to no other origin', async () => {
+    const { world, delegated } = await accepted()
+    expect((await delegated.fetch(resource)).status).toBe(200)
+    expect(world.to(resource)[0]?.authorization).toBe(`Bearer ${delegated.accessToken}`)
+    const error = await refusal(delegated.fetch('https://evil.example/mcp'))
+    expect(error).toMatchObject({ reason: 'wrong_origin' })
+    expect(world.to('https://evil.example/mcp')).toEqual([])
+  })
+
+  test('is accepted again, once for all who wait, while the hand-off lives', async () => {
+    const { world, delegated } = await accepted({ lifeSeconds: 100 })
+    const first = delegated.accessToken
+    const before = world.tokenCalls().length
+    world.clock.seconds += 95
+    const renewed = await Promise.all([delegated.token(), delegated.token(), delegated.token()])
+    expect(world.tokenCalls()).toHaveLength(before + 1)
+    expect(renewed[0]?.accessToken).not.toBe(first)
+    expect(delegated.accessToken).toBe(renewed[0]?.accessToken)
+  })
+
+  test('says so when the hand-off has ended', async () => {
+    const { world, delegated } = await accepted({ lifeSeconds: 590 })
+    world.clock.seconds += 580
+    await delegated.token()
+    world.clock.seconds += 580
+    expect((await delegated.token()).accessToken).toBe(delegated.accessToken)
+    world.clock.seconds += 10
+    expect(await refusal(delegated.token())).toMatchObject({
+      code: 'invalid_token',
+      reason: 'hand_off_expired',
+    })
+  })
+
+  test('never steps up: what was lent is what there is', async () => {
+    const { world, delegated } = await accepted()
+    const params = 'Bearer error="insufficient_scope", scope="docs:write"'
+    world.on(resource, () => json({}, 403, { 'www-authenticate': params }))
+    const before = world.tokenCalls().length
+    expect((await delegated.fetch(resource)).status).toBe(403)
+    expect(world.tokenCalls()).toHaveLength(before)
+  })
+
+  test('is renewed once after a 401', async () => {
+    const { world, delegated } = await accepted()
+    world.on(resource, () => json({}, 401))
+    expect((await delegated.fetch(resource)).status).toBe(401)
+    expect(world.to(resource)).toHaveLength(2)
+  })
+
+  test('can be handed on', async () => {
+    const { world, researcher, delegated } = await accepted()
+    const next = await researcher.delegate({ to: 'summarizer', token: delegated })
+    expect(next.lineage).toEqual(['dlg_1', 'dlg_2', 'dlg_3'])
+    const last = await world.agent({ clientId: 'summarizer' }).accept(next)
+    expect(last.subject).toBe('orchestrator')
+    expect(last.chain.map(({ sub }) => sub)).toEqual(['summarizer', 'researcher'])
+  })
+})
+
+describe('exchange', () => {
+  test('sends an actor token with its type, and audience and resource as often as given', async () => {
+    const { world, orchestrator, researcher } = createPair()
+    const subjectToken = await orchestrator.token({ resource })
+    const actorToken = await researcher.token({ resource: issuer })
+    const audience = ['one', 'two']
+    await orchestrator.exchange({
+      subjectToken,
+      actorToken,
+      audience,
+      resource: [resource, resource],
+    })
+    const form = world.tokenCalls().at(-1)?.form
+    expect(form?.get('actor_token')).toBe(actorToken.accessToken)
+    expect(form?.get('actor_token_type')).toBe(tokenType)
+    expect(form?.getAll('audience')).toEqual(['one', 'two'])
+    expect(form?.getAll('resource')).toEqual([resource])
+  })
+
+  test('sends no empty parameter and no actor token type of its own', async () => {
+    const { world, orchestrator } = createPair()
+    const { accessToken } = await orchestrator.token()
+    await orchestrator.exchange({ subjectToken: accessToken, scope: '' })
+    const form = world.tokenCalls().at(-1)?.form
+    expect([...(form?.keys() ?? [])]).toEqual(['grant_type', 'subject_token', 'subject_token_type'])
+  })
+
+  test('passes on a refusal with its reason and its hint', async () => {
+    const { world, orchestrator } = createPair()
+    const { accessToken } = await orchestrator.token()
+    const body = { error: 'access_denied', error_detail: 'no_rule', error_hint: 'Add a rule.' }
+    world.on(metadata.token_endpoint, () => json(body, 403))
+    const error = await refusal(orchestrator.exchange({ subjectToken: accessToken }))
+    expect(error).toMatchObject({ code: 'access_denied', reason: 'no_rule', hint: 'Add a rule.' })
+  })
+})
+
+describe('revoke', () => {
+  test('sends the token and forgets it', async () => {
+    const { world, orchestrator } = createPair()
+    const token = await orchestrator.token()
+    await orchestrator.revoke(token)
+    expect(world.to(metadata.revocation_endpoint)[0]?.form.get('token')).toBe(token.accessToken)
+    expect(await orchestrator.token()).not.toBe(token)
+  })
+
+  test('takes back a hand-off, by object or by text, and a delegated token', async () => {
+    const { world, orchestrator, researcher } = createPair()
+    const handOff = await orchestrator.delegate({ to: 'researcher' })
+    const delegated = await researcher.accept(handOff)
+    const { accessToken } = delegated
+    await orchestrator.revoke(handOff)
+    await orchestrator.revoke(handOff.text)
+    await researcher.revoke(delegated)
+    const sent = world.to(metadata.revocation_endpoint).map((call) => call.form.get('token') ?? '')
+    expect(sent[0]).toBe(sent[1])
+    expect(claimsOf(sent[0] ?? '')).toMatchObject({ may_act: { sub: 'researcher' } })
+    expect(sent[2]).toBe(accessToken)
+    world.on(metadata.token_endpoint, () => json({ error: 'access_denied' }, 403))
+    expect(await refusal(delegated.token())).toMatchObject({ code: 'access_denied' })
+  })
+
+  test('says so when the server cannot', async () => {
+    const { world, orchestrator } = createPair()
+    const { revocation_endpoint: _, ...rest } = metadata
+    world.on('https://auth.example/.well-known/oauth-authorization-server', () => json(rest))
+    const error = await refusal(orchestrator.revoke('some-token'))
+    expect(error).toMatchObject({ reason: 'revocation_not_supported' })
+  })
+})
