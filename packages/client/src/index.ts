@@ -1,4 +1,7 @@
 export {
+  type Actor,
+  type AgentLimitsClaim,
+  type AuthorizationServerMetadata,
   isOAuthError,
   OAuthError,
   type OAuthErrorCode,
