@@ -79,13 +79,14 @@ const check = (client: Client | undefined, credentials: Credentials): Client => 
   return client
 }
 
+/** What no client can be called is not looked up: a database may not even take it. */
+const findClient = async (clientId: string, { store }: Deps): Promise<Client | undefined> =>
+  /^[\x21-\x7e]{1,200}$/.test(clientId) ? store.clients.find(clientId) : undefined
+
 export const authenticateClient = (deps: Deps): MiddlewareHandler<Env> =>
   async function authenticateClient(c, next) {
     const credentials = readCredentials(c.req.header('authorization'), c.var.form)
-    const { clientId } = credentials
-    const known = /^[\x21-\x7e]{1,200}$/.test(clientId)
-    const client = known ? await deps.store.clients.find(clientId) : undefined
-    c.set('client', check(client, credentials))
+    c.set('client', check(await findClient(credentials.clientId, deps), credentials))
     await next()
   }
 
@@ -93,7 +94,7 @@ export const authenticateClient = (deps: Deps): MiddlewareHandler<Env> =>
 export const authenticateBasic = async (header: string, deps: Deps): Promise<Client> => {
   const basic = readBasicAuthorization(header)
   if (!basic) throw invalidClient('malformed_basic')
-  const client = await deps.store.clients.find(basic.clientId)
+  const client = await findClient(basic.clientId, deps)
   const matches = secretMatches(client, basic.clientSecret)
   if (!client || client.disabled || !matches) throw invalidClient('client_authentication_failed')
   return client
