@@ -16,15 +16,18 @@ const refuse = (description: string, reason: string): OAuthError =>
     hint: 'Send resource=<URI> exactly as the resource is registered.',
   })
 
-/** An audience is a resource URI, the issuer, or the client id of a resource server. */
+/**
+ * An audience is a resource URI, the issuer, or the client id of a resource server. A name that
+ * nobody has stays as it is, and is refused like a resource that may not be used: who asks does not
+ * learn which clients other tenants have.
+ */
 const resolveAudience = async (audience: string[], deps: Deps): Promise<string[]> => {
   const names = audience.filter((name) => !isResourceUri(name))
   const served = names.length > 0 ? await deps.store.resources.findByClients(names) : []
   return audience.flatMap((name) => {
     if (isResourceUri(name)) return [name]
     const resources = served.filter(({ client_id }) => client_id === name)
-    if (resources.length === 0) throw refuse('The audience is not known.', 'unknown_audience')
-    return resources.map(({ resource }) => resource)
+    return resources.length > 0 ? resources.map(({ resource }) => resource) : [name]
   })
 }
 
