@@ -6,6 +6,7 @@ import {
   clientId,
   isOAuthError,
   OAuthError,
+  parseJsonObject,
   parseScope,
   tokenTypes,
 } from '@behalf/protocol'
@@ -49,7 +50,7 @@ const checkNotEmpty = (form: Form): void => {
 
 /** Limits outside `agent_limits` would be ignored, and the token would lack them. */
 const strayLimit =
-  /^(budget|cost|currency|requests_per_hour|max_cost|max_delegation_depth|allowed_actions)/
+  /^(agent_limits.|limits|budget|cost|currency|requests_per_hour|max_cost|max_delegation_depth|allowed_actions)/
 
 const checkNoStrayLimits = (form: Form): void => {
   if (!form.names().some((name) => strayLimit.test(name))) return
@@ -98,9 +99,10 @@ const readToken = (token: string, name: string, deps: Deps): AccessToken => {
 const parseLimits = (text: string): AgentLimits => {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    // As strict as for a token: of a member that is there twice, who knows which one was meant?
+    json = parseJsonObject(new TextEncoder().encode(text))
   } catch {
-    throw refuse('agent_limits is not JSON.', 'malformed_limits')
+    throw refuse('agent_limits is not a JSON object of distinct members.', 'malformed_limits')
   }
   const result = agentLimitsSchema.safeParse(json)
   if (result.success) return result.data

@@ -2,7 +2,9 @@
 import {
   type AccessToken,
   type Authority,
+  actorChain,
   chainParties,
+  defaultDelegationDepth,
   isPersonId,
   narrow,
   OAuthError,
@@ -40,9 +42,14 @@ export const checkStanding = async (
 
 const neverSeconds = 9_999_999_999
 
+/** Where nothing says how many hops may follow, the server's own bound counts from the root. */
+const hopsLeft = ({ limits, act }: Delegation): number =>
+  limits.maxDelegationDepth ?? Math.max(0, defaultDelegationDepth - actorChain(act).length)
+
 /** What there is to lend: the delegation's row and the token that was shown, whichever says less. */
 export const authorityOf = (delegation: Delegation, token: AccessToken): Authority => {
-  const { scope, resources, limits, expires_at } = delegation
+  const { scope, resources, expires_at } = delegation
+  const limits = { ...delegation.limits, maxDelegationDepth: hopsLeft(delegation) }
   const expiresAt = expires_at ? toSeconds(expires_at) : neverSeconds
   return narrow(
     { scope, resources, limits, expiresAt },

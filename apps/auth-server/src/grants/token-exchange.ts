@@ -5,7 +5,6 @@ import {
   type Authority,
   agentLimitsClaim,
   checkNextActor,
-  defaultDelegationDepth,
   extendActor,
   hardDelegationDepth,
   maxLineage,
@@ -58,11 +57,6 @@ const findHop = async (from: string, to: string, tenantId: string | undefined, d
 const nextActor = (shape: ExchangeShape, client: Client): string | undefined => {
   if (shape.shape === 'narrow' || shape.shape === 'accept') return undefined
   return shape.shape === 'pull' ? client.client_id : shape.to
-}
-
-const checkChain = (token: AccessToken, parent: Delegation, to: string): void => {
-  const limited = parent.limits.maxDelegationDepth !== undefined
-  checkNextActor(token, to, limited ? hardDelegationDepth : defaultDelegationDepth)
 }
 
 const checkLineage = (parent: Delegation): void => {
@@ -221,7 +215,7 @@ export const tokenExchange: Grant = async ({ client, form }, deps) => {
   if (shape.shape === 'accept') return accept(exchange, now)
   const to = nextActor(shape, client)
   if (to === undefined) return extend(exchange, shape, undefined, now, deps)
-  checkChain(subjectToken, parent, to)
+  checkNextActor(subjectToken, to, hardDelegationDepth)
   const hop = await findHop(parent.actor, to, client.tenant_id, deps)
   return extend(exchange, shape, hop, now, deps)
 }
