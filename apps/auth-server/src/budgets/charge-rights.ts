@@ -44,7 +44,11 @@ const asDenial = (error: unknown): never => {
   throw error
 }
 
-/** The delegation that this caller may charge while it is alive, which `hold` decides. @throws OAuthError `access_denied`, `not_found` */
+/**
+ * The delegation that this caller may charge. Whether it is alive is decided where the money moves.
+ *
+ * @throws OAuthError `access_denied`, `not_found`
+ */
 export const chargeable = async (
   asked: { token?: string | undefined; delegation_id?: string | undefined },
   caller: Client,
