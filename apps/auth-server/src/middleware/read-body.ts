@@ -1,5 +1,5 @@
 /** Bodies, bounded and of the type asked for. */
-import { OAuthError } from '@behalf/protocol'
+import { isOAuthError, OAuthError } from '@behalf/protocol'
 import type { Context, MiddlewareHandler } from 'hono'
 import { parseForm } from '../form.js'
 import type { Env } from './env.js'
@@ -27,12 +27,18 @@ const readStream = async (stream: ReadableStream<Uint8Array>): Promise<string> =
  * A body that announces its length is refused by it; Node reads no more than was announced. Only one
  * that does not is read as a stream, which costs as much as the rest of the request.
  */
-const readText = async (c: Context): Promise<string> => {
+const readBounded = async (c: Context): Promise<string> => {
   const length = c.req.header('content-length')
   if (length === undefined) return c.req.raw.body ? readStream(c.req.raw.body) : ''
   if (Number(length) > maxBodyBytes) throw tooLarge()
   return c.req.text()
 }
+
+/** A caller that hangs up in the middle is no failure of ours, whatever code its socket reports. */
+const readText = (c: Context): Promise<string> =>
+  readBounded(c).catch((error: unknown) => {
+    throw isOAuthError(error) ? error : refuse(400, 'The body ended too early.', 'body_aborted')
+  })
 
 const checkContent = (c: Context, type: string): void => {
   // A compressed body could unpack to anything: we take none.
