@@ -262,7 +262,10 @@ describe('after a revocation was acknowledged', () => {
       const waiting = reserve(server, { token, amount_usd: '0.01' })
       const waits = `select count(*)::int as n from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'`
-      for (let n = 0; n === 0; ) n = Number((await server.database.read(waits, []))[0]?.n)
+      for (let n = 0, tries = 0; n === 0; tries += 1) {
+        expect(tries, 'the charge does not wait').toBeLessThan(1000)
+        n = Number((await server.database.read(waits, []))[0]?.n)
+      }
       await server.revoke('orchestrator', subject)
       // In an object, since awaiting the promise here would wait for ever.
       return { waiting }

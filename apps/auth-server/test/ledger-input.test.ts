@@ -107,7 +107,7 @@ describe('what is refused as malformed, and leaves neither a charge nor a key', 
   })
 
   test('members that nobody knows, such as another currency', async () => {
-    const extras = [
+    const extras: object[] = [
       { currency: 'EUR' },
       { currency: 'USD' },
       { unit: 'usd' },

@@ -214,7 +214,9 @@ describe('a token', () => {
     const own = (await server.clientCredentials('researcher')).body.access_token
     expect((await charge({ token: own }, as('docs-server'))).status).toBe(201)
     const clients = config.clients.map((client) =>
-      client.client_id === 'researcher' ? { ...client, resources: [mail] } : client,
+      'client_id' in client && client.client_id === 'researcher'
+        ? { ...client, resources: [mail] }
+        : client,
     )
     const { database, clock } = server
     await openTestServer({ config: { ...config, clients }, database, clock })
