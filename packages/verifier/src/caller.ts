@@ -1,0 +1,62 @@
+/** Who calls: what a handler gets of a token that was verified. */
+import { type AccessToken, type Actor, type AgentLimits, actorChain } from '@behalf/protocol'
+
+export interface Caller {
+  /** The principal acted for: the same all the way down a chain. */
+  readonly subject: string
+  /** Who acts now: the outermost actor, or the subject where nobody acts for it. */
+  readonly actor: string
+  /**
+   * Who acts now, then who lent it to them. For logs and receipts: only the first may decide access.
+   *
+   * @see RFC 8693 §4.1
+   */
+  readonly chain: readonly Actor[]
+  readonly tenantId: string | undefined
+  readonly clientId: string
+  /** Of the current actor. */
+  readonly role: string | undefined
+  readonly agentType: string | undefined
+  readonly scope: readonly string[]
+  readonly limits: AgentLimits
+  /** The delegations from the root to this token's own. */
+  readonly lineage: readonly string[]
+  /** The payload as signed. */
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly expiresAt: Date
+  /** The text of the token, for the ledger and for token exchange. In no log and no JSON. */
+  readonly token: string
+}
+
+/** All the way down, since one object serves every request that brings the same token. */
+const deepFreeze = (root: object): void => {
+  const open: object[] = [root]
+  for (let object = open.pop(); object; object = open.pop()) {
+    Object.freeze(object)
+    for (const value of Object.values(object)) {
+      if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) open.push(value)
+    }
+  }
+}
+
+export const toCaller = (parsed: AccessToken, token: string): Caller => {
+  const caller = {
+    subject: parsed.subject,
+    actor: parsed.act?.sub ?? parsed.subject,
+    chain: actorChain(parsed.act),
+    tenantId: parsed.tenantId,
+    clientId: parsed.clientId,
+    role: parsed.role,
+    agentType: parsed.agentType,
+    scope: parsed.scope,
+    limits: parsed.limits,
+    lineage: parsed.lineage,
+    claims: parsed.claims,
+  }
+  deepFreeze(caller)
+  const whole = { ...caller, expiresAt: new Date(parsed.expiresAt * 1000), token }
+  // A Date cannot be frozen, so everybody gets their own.
+  Object.defineProperty(whole, 'expiresAt', { get: () => new Date(parsed.expiresAt * 1000) })
+  Object.defineProperty(whole, 'token', { enumerable: false })
+  return Object.freeze(whole)
+}

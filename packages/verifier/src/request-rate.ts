@@ -1,0 +1,91 @@
+/** `requests_per_hour`, counted in this process: a rolling hour in one-minute buckets. */
+import { OAuthError } from '@behalf/protocol'
+import type { Caller } from './caller.js'
+import { unavailable } from './http.js'
+import type { Settings } from './settings.js'
+
+export interface RequestRate {
+  /** @throws OAuthError `rate_limited` when the hour is full */
+  count: (caller: Caller) => void
+}
+
+interface Bucket {
+  minute: number
+  count: number
+}
+
+/**
+ * Sixty whole minutes and the one that has begun: with one less, the requests at the end of the oldest
+ * minute would be forgotten before they are an hour old, and an hour could hold more than its limit.
+ */
+const buckets = 61
+const windowSeconds = 3600
+const maxDelegations = 50_000
+const name = 'requests_per_hour'
+
+const rateLimited = (limit: number, waitSeconds: number, status: number): OAuthError =>
+  new OAuthError('rate_limited', {
+    status,
+    description: 'This delegation has used up its requests for the hour.',
+    reason: name,
+    headers: {
+      'Retry-After': String(waitSeconds),
+      // draft-ietf-httpapi-ratelimit-headers
+      'RateLimit-Policy': `"${name}";q=${limit};w=${windowSeconds}`,
+      RateLimit: `"${name}";r=0;t=${waitSeconds}`,
+    },
+  })
+
+const total = (used: readonly Bucket[]): number => used.reduce((sum, { count }) => sum + count, 0)
+
+/** Seconds until enough of the oldest buckets have left for one more request to fit. */
+const waitFor = (used: readonly Bucket[], limit: number, now: number): number => {
+  let left = total(used)
+  for (const { minute, count } of used) {
+    left -= count
+    if (left < limit) return Math.max(1, Math.ceil((minute + buckets) * 60 - now))
+  }
+  // A limit of nothing: no wait helps.
+  return windowSeconds
+}
+
+const live = (used: readonly Bucket[], minute: number): Bucket[] =>
+  used.filter((bucket) => bucket.minute > minute - buckets)
+
+/** A count that is forgotten is a limit that is widened: when all are in use, new ones must wait. */
+const makeRoom = (used: Map<string, Bucket[]>, minute: number): void => {
+  for (const [id, list] of used) if (live(list, minute).length === 0) used.delete(id)
+  if (used.size < maxDelegations) return
+  const description = 'Too many delegations are in use here at once. Try again later.'
+  throw unavailable('rate_table_full', { description, retryAfterSeconds: 60 })
+}
+
+export const createRequestRate = (
+  settings: Pick<Settings, 'now' | 'requestsStatus'>,
+): RequestRate => {
+  const used = new Map<string, Bucket[]>()
+
+  const add = (id: string, list: Bucket[], minute: number): void => {
+    const newest = list.at(-1)
+    // Not by equality: a clock that was set back keeps counting in the newest bucket.
+    if (newest && newest.minute >= minute) newest.count += 1
+    else list.push({ minute, count: 1 })
+    used.set(id, list)
+  }
+  return {
+    count: ({ limits: { requestsPerHour: limit }, lineage }) => {
+      // Limits never come without a lineage: such a token is refused before this.
+      const id = lineage.at(-1)
+      if (limit === undefined || id === undefined) return
+      const now = settings.now()
+      const minute = Math.floor(now / 60)
+      const known = used.get(id)
+      if (!known && used.size >= maxDelegations) makeRoom(used, minute)
+      const list = live(known ?? [], minute)
+      if (total(list) >= limit) {
+        throw rateLimited(limit, waitFor(list, limit, now), settings.requestsStatus)
+      }
+      add(id, list, minute)
+    },
+  }
+}

@@ -1,0 +1,180 @@
+/** The verifier: a token in, a caller out. Offline but for keys and revocations. RFC 9068 §4. */
+import {
+  type AccessToken,
+  checkAccessToken,
+  checkHeader,
+  formatScope,
+  isOAuthError,
+  OAuthError,
+  parseAccessToken,
+  parseCompactJws,
+} from '@behalf/protocol'
+import { type HasHeaders, readToken } from './bearer.js'
+import { type Charge, type Charged, type ChargeOptions, createBudgets } from './budgets.js'
+import { type Caller, toCaller } from './caller.js'
+import { challenge, toResponse } from './challenges.js'
+import { createDiscovery } from './discovery.js'
+import { requireScope, scopeWords } from './guards.js'
+import { why } from './http.js'
+import { createKeySet, type KeySet } from './key-set.js'
+import { createRequestRate } from './request-rate.js'
+import {
+  createRevocationFeed,
+  type RevocationFeed,
+  type RevocationStatus,
+} from './revocation-feed.js'
+import { checkSettings, type Settings, type VerifierOptions } from './settings.js'
+import { createVerifiedCache, type Verified, type VerifiedCache } from './verified-cache.js'
+
+export interface VerifyOptions {
+  /** Scopes that all must be there; named in the challenge of a refusal. */
+  requireScope?: string | readonly string[] | undefined
+  /** Keeps answering while the revocation list is older than its bound. For reads that can bear it. */
+  allowStale?: boolean | undefined
+  /** Counts towards `requests_per_hour`. @defaultValue true for a request, false for a token */
+  countRequest?: boolean | undefined
+}
+
+export interface Verifier {
+  /** @throws OAuthError and nothing else, whatever the request holds */
+  verify: (input: HasHeaders | string, options?: VerifyOptions) => Promise<Caller>
+  /** Holds the cost, runs the action, charges what it cost, or gives it back when it throws. */
+  charge: <T>(
+    caller: Caller,
+    options: ChargeOptions,
+    run: (charge: Charge) => T | Promise<T>,
+  ) => Promise<T>
+  /** The same, with a receipt beside the result. */
+  chargeWithReceipt: <T>(
+    caller: Caller,
+    options: ChargeOptions,
+    run: (charge: Charge) => T | Promise<T>,
+  ) => Promise<Charged<T>>
+  /** The value of `WWW-Authenticate`; `undefined` where a new token would not help. */
+  challenge: (error: unknown) => string | undefined
+  /** The answer to whatever was thrown. */
+  toResponse: (error: unknown) => Response
+  revocation: () => RevocationStatus
+  /** Stops following the revocation list in the background. */
+  close: () => void
+}
+
+const bad = (reason: string, description: string): OAuthError =>
+  new OAuthError('invalid_token', { description, reason })
+
+/** What the claims rule out for good, whatever the time. */
+const checkUse = ({ mayAct, claims, act, lineage }: AccessToken): void => {
+  if (mayAct) throw bad('hand_off_token', 'A hand-off can only be accepted, not used.')
+  // RFC 7800, RFC 9449 §7.1: taken as a bearer token it would no longer be bound to its sender.
+  if (claims.cnf !== undefined) {
+    throw bad('sender_bound_token', 'Tokens bound to their sender are not supported here.')
+  }
+  const isDelegated = act !== undefined || claims.agent_limits !== undefined
+  if (isDelegated && lineage.length === 0) {
+    throw bad('missing_lineage', 'The token does not say what it was delegated from.')
+  }
+}
+
+const checkRevoked = ({ lineage, id }: AccessToken, feed: RevocationFeed): void => {
+  if (lineage.some(feed.isRevoked) || feed.isRevoked(id)) {
+    throw bad('token_revoked', 'The token, or what it was delegated from, was revoked.')
+  }
+}
+
+const verifySignature = async (
+  text: string,
+  { settings, keys }: { settings: Settings; keys: KeySet },
+): Promise<Verified> => {
+  const jws = parseCompactJws(text)
+  const name = checkHeader(jws.header)
+  if (!settings.algorithms.includes(name.alg)) {
+    throw bad('unacceptable_algorithm', 'The token is signed in a way we do not accept.')
+  }
+  const key = await keys.find(name)
+  if (!(await key.verify(jws.signingInput, jws.signature))) {
+    throw bad('bad_signature', 'The signature of the token is wrong.')
+  }
+  const token = parseAccessToken(jws.payload)
+  return { token, caller: toCaller(token, text), key }
+}
+
+interface Parts {
+  settings: Settings
+  keys: KeySet
+  feed: RevocationFeed
+  cache: VerifiedCache
+}
+
+/** Seen before, the signature stands; everything that can change is checked on every use. */
+const authenticate = async (text: string, allowStale: boolean, parts: Parts): Promise<Caller> => {
+  const { settings, keys, feed, cache } = parts
+  const seen = cache.get(text)
+  const verified = seen && keys.holds(seen.key) ? seen : await verifySignature(text, parts)
+  const { issuer, audience, now } = settings
+  try {
+    checkAccessToken(verified.token, { issuer, audience, now: now() })
+    checkUse(verified.token)
+  } catch (error) {
+    cache.delete(text)
+    throw error
+  }
+  await feed.ensureFresh(allowStale)
+  checkRevoked(verified.token, feed)
+  if (verified !== seen) cache.set(text, verified)
+  return verified.caller
+}
+
+/** RFC 6750 §3.1: a 401 may say which scope to come back with. */
+const withScope = (error: OAuthError, scope: readonly string[]): OAuthError => {
+  if (error.code !== 'invalid_token' || scope.length === 0) return error
+  const { description, reason, hint, headers } = error
+  const details = { ...error.details, scope: formatScope(scope) }
+  return new OAuthError('invalid_token', { description, reason, hint, headers, details })
+}
+
+const createParts = (settings: Settings) => {
+  const discover = createDiscovery(settings)
+  const keys = createKeySet(settings, discover)
+  const feed = createRevocationFeed(settings, discover, keys)
+  return { settings, discover, keys, feed, cache: createVerifiedCache() }
+}
+
+/**
+ * Makes the verifier of one resource server. It fetches nothing until it is first used.
+ *
+ * @throws TypeError for options that could never work
+ */
+export const createVerifier = (options: VerifierOptions): Verifier => {
+  const settings = checkSettings(options)
+  const parts = createParts(settings)
+  const rate = createRequestRate(settings)
+  const budgets = createBudgets(settings, parts.discover)
+
+  const toRefusal = (error: unknown, scope: readonly string[]): OAuthError => {
+    if (isOAuthError(error)) return withScope(error, scope)
+    settings.logger.error('A token could not be verified.', why(error))
+    return new OAuthError('server_error', { reason: 'unexpected', cause: error })
+  }
+  const verify: Verifier['verify'] = async (input, verifyOptions = {}) => {
+    const scope = scopeWords(verifyOptions.requireScope)
+    try {
+      const text = readToken(input)
+      const caller = await authenticate(text, verifyOptions.allowStale === true, parts)
+      requireScope(caller, ...scope)
+      if (verifyOptions.countRequest ?? typeof input !== 'string') rate.count(caller)
+      return caller
+    } catch (error) {
+      throw toRefusal(error, scope)
+    }
+  }
+  return Object.freeze({
+    verify,
+    charge: async (caller, chargeOptions, run) =>
+      (await budgets.charge(caller, chargeOptions, run)).result,
+    chargeWithReceipt: budgets.charge,
+    challenge: (error) => challenge(error, settings),
+    toResponse: (error) => toResponse(error, settings),
+    revocation: parts.feed.status,
+    close: parts.feed.close,
+  } satisfies Verifier)
+}
