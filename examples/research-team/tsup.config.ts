@@ -1,7 +1,13 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/main.ts'],
+  // The story, and the programs that it starts.
+  entry: {
+    main: 'src/main.ts',
+    'docs-server': 'src/docs-server.ts',
+    researcher: 'src/agents/researcher.ts',
+    scraper: 'src/agents/scraper.ts',
+  },
   format: 'esm',
   target: 'node20',
   platform: 'node',
