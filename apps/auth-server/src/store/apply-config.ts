@@ -8,7 +8,7 @@ import { type NewDelegationRule, replaceRules } from './delegation-rules.js'
 import { ensureRoot, setCap } from './delegations.js'
 import { withRetry } from './failures.js'
 import { upsertResource } from './resources.js'
-import { liveDelegationsOf, revokeDelegations } from './revocations.js'
+import { liveDelegationsOf, liveRootsOfTenant, revokeDelegations } from './revocations.js'
 import { upsertTenant } from './tenants.js'
 
 export interface ApplyConfigOptions {
@@ -28,7 +28,7 @@ const grantTypesOf = ({ kind, grant_types: given }: ClientConfig): string[] => {
 const applyClient = async (
   drizzle: Drizzle,
   client: ClientConfig,
-  options: ApplyConfigOptions,
+  options: ApplyConfigOptions & { tenantOff: boolean },
 ): Promise<void> => {
   const { client_secret: secret, disabled = false } = client
   const limits = client.agent_limits as AgentLimitsClaim | undefined
@@ -52,7 +52,7 @@ const applyClient = async (
     // Switched off: whatever it holds ends now, and so does all that hangs below.
     const held = await liveDelegationsOf(drizzle, client.client_id)
     await revokeDelegations(drizzle, held, 'client_disabled', options.now)
-  } else if (client.kind === 'agent') {
+  } else if (client.kind === 'agent' && !options.tenantOff) {
     const standing = {
       client_id: client.client_id,
       tenant_id: client.tenant_id,
@@ -91,6 +91,10 @@ const applyAll = async (
     await upsertTenant(drizzle, { tenantId, name, disabled })
     const { costBudget } = agentLimitsSchema.parse(limits ?? {})
     await setCap(drizzle, `tenant:${tenantId}`, tenantId, costBudget)
+    if (disabled) {
+      const roots = await liveRootsOfTenant(drizzle, tenantId)
+      await revokeDelegations(drizzle, roots, 'tenant_disabled', options.now)
+    }
   }
   for (const resource of config.resources) {
     await upsertResource(drizzle, {
@@ -100,7 +104,10 @@ const applyAll = async (
       clientId: resource.client_id ?? null,
     })
   }
-  for (const client of config.clients) await applyClient(drizzle, client, options)
+  for (const client of config.clients) {
+    const tenant = config.tenants.find(({ tenant_id }) => tenant_id === client.tenant_id)
+    await applyClient(drizzle, client, { ...options, tenantOff: tenant?.disabled ?? false })
+  }
   await replaceRules(
     drizzle,
     config.delegation_rules.map((rule) => ruleRow(config, rule)),

@@ -61,6 +61,16 @@ export const liveDelegationsOf = async (drizzle: Drizzle, actor: string): Promis
   return rows.map(({ id }) => id)
 }
 
+/** The roots of a tenant that are alive: with them ends all that was ever lent in it. */
+export const liveRootsOfTenant = async (drizzle: Drizzle, tenantId: string): Promise<string[]> => {
+  const { tenantId: tenant, parentId, revokedAt } = delegations
+  const rows = await drizzle
+    .select({ id: delegations.id })
+    .from(delegations)
+    .where(and(eq(tenant, tenantId), isNull(parentId), isNull(revokedAt)))
+  return rows.map(({ id }) => id)
+}
+
 export const revocationsStore = ({ drizzle, read }: Database) => ({
   revoke: (id: string, cause: string, now: Date): Promise<number> =>
     withRetry(() =>

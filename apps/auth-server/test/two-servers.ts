@@ -1,0 +1,25 @@
+/** Two servers on one database: each with connections of its own, where the database has any. */
+import { openDatabase } from '../src/store/database.js'
+import { createClock, createDatabase, openTestServer } from './harness.js'
+
+export const openTwoServers = async () => {
+  const clock = createClock()
+  const created = await createDatabase()
+  const database = await openDatabase(created.url)
+  // PGlite is one process's alone, so there the two share it.
+  const other = created.url === 'memory:' ? database : await openDatabase(created.url)
+  const one = await openTestServer({ clock, database })
+  const two = await openTestServer({ clock, database: other })
+  return {
+    one,
+    two,
+    clock,
+    close: async (): Promise<void> => {
+      await one.close()
+      if (other !== database) await two.close()
+      await created.drop()
+    },
+  }
+}
+
+export type TwoServers = Awaited<ReturnType<typeof openTwoServers>>
