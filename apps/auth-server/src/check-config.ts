@@ -96,6 +96,5 @@ export const checkConfig = (config: Config): void => {
     ...config.clients.flatMap((client, index) => checkClient(client, index, config)),
     ...config.delegation_rules.flatMap((rule, index) => checkRule(rule, index, config)),
   ]
-  if (problems.length === 0) return
-  throw new ConfigError(problems.map((problem) => `  ${problem}`).join('\n'))
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
 }

@@ -36,8 +36,11 @@ const scope = z
     'must be words with one space between',
   )
 
+const minSecretLength = 8
+const tooShort = 'is too short for a secret: generate one with `openssl rand -hex 32`'
+
 const secret = z.union([
-  z.string().min(8, 'is too short for a secret: generate one with `openssl rand -hex 32`'),
+  z.string().min(minSecretLength, tooShort),
   z.strictObject({ env: z.string().min(1) }),
 ])
 
@@ -131,8 +134,9 @@ const readSecret = (
 ): string | undefined => {
   if (value === undefined || typeof value === 'string') return value
   const found = env[value.env]
-  if (found) return found
-  throw new ConfigError(`${path}: the environment variable ${value.env} is not set`)
+  if (!found) throw new ConfigError(`${path}: the environment variable ${value.env} is not set`)
+  if (found.length < minSecretLength) throw new ConfigError(`${path}: ${value.env} ${tooShort}`)
+  return found
 }
 
 const formatPath = (path: readonly PropertyKey[]): string =>
@@ -143,14 +147,16 @@ const formatPath = (path: readonly PropertyKey[]): string =>
 
 const formatIssues = (error: z.ZodError): string =>
   error.issues
-    .map(({ path, message }) => `  ${formatPath(path) || '(the file)'}: ${message}`)
+    .map(({ path, message }) => `${formatPath(path) || '(the file)'}: ${message}`)
     .join('\n')
 
 const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new ConfigError(`it is not JSON: ${(error as Error).message}`)
+    // Some messages quote the text around the mistake, which may be a secret.
+    const message = (error as Error).message.replace(/, (?:"|\.\.\.)[\s\S]*is not valid JSON$/, '')
+    throw new ConfigError(`it is not JSON: ${message}`)
   }
 }
 

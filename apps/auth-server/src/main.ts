@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 /** The command: reads the environment and the configuration file, starts, stops on a signal. */
 import { existsSync, readFileSync } from 'node:fs'
+import { DrizzleQueryError } from 'drizzle-orm'
 import { pino } from 'pino'
+import { checkConfig } from './check-config.js'
 import { type Config, ConfigError, parseConfig } from './config.js'
 import { developmentSecret } from './development-secret.js'
 import { startServer } from './server.js'
@@ -14,11 +16,13 @@ const readConfig = ({ configPath }: Settings): Config => {
   const path = configPath ?? defaultConfigPath
   if (configPath === undefined && !existsSync(path)) return parseConfig('{}', process.env)
   try {
-    return parseConfig(readFileSync(path, 'utf8'), process.env)
+    const config = parseConfig(readFileSync(path, 'utf8'), process.env)
+    checkConfig(config)
+    return config
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
+    const { code, message } = error as NodeJS.ErrnoException
     if (code) throw new ConfigError(`BEHALF_CONFIG: cannot read ${path} (${code})`)
-    if (error instanceof ConfigError) throw new ConfigError(`${path}:\n${error.message}`)
+    if (error instanceof ConfigError) throw new ConfigError(message.replace(/^/gm, `${path}: `))
     throw error
   }
 }
@@ -56,16 +60,19 @@ const run = async (): Promise<void> => {
   process.once('SIGTERM', stop)
 }
 
-/** One clear line; only what nobody foresaw brings its stack. */
+/** What the operator can act on. Drizzle's own message holds the statement and its parameters. */
 const explain = (error: unknown): string => {
   if (error instanceof ConfigError) return error.message
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return 'PORT: this port is taken by another program'
+  if (error instanceof DrizzleQueryError) return explain(error.cause)
+  const { code, message, name, syscall, path } = error as NodeJS.ErrnoException
+  if (syscall === 'mkdir' || syscall === 'open') return `DATABASE_URL: cannot use ${path} (${code})`
   if (isDatabaseAway(error)) return `DATABASE_URL: the database does not answer (${code})`
+  if (name === 'PostgresError') return `DATABASE_URL: ${message}`
+  if (code === 'ERR_INVALID_URL' || name === 'URIError') return 'DATABASE_URL: is not a URL'
   return message ?? String(error)
 }
 
 run().catch((error: unknown) => {
-  say(`behalf: ${explain(error)}`)
+  say(explain(error).replace(/^/gm, 'behalf: '))
   process.exit(1)
 })

@@ -5,7 +5,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { createApp } from './app.js'
 import { checkConfig } from './check-config.js'
-import type { Config } from './config.js'
+import { type Config, ConfigError } from './config.js'
 import type { Deps } from './deps.js'
 import { openKeys } from './keys.js'
 import { startMaintenance } from './maintenance.js'
@@ -62,11 +62,17 @@ export interface RunningServer {
 /** Slow headers and slow bodies are cut off. Milliseconds. */
 const timeouts = { headersTimeout: 10_000, requestTimeout: 20_000, keepAliveTimeout: 5_000 }
 
+const listenProblem = ({ code }: NodeJS.ErrnoException, port: number, host: string): string =>
+  code === 'EADDRINUSE'
+    ? `PORT: ${port} is taken by another program`
+    : `HOST, PORT: cannot listen on ${host}, port ${port} (${code})`
+
 const listen = (server: Server, port: number, host: string): Promise<string> =>
   new Promise((resolve, reject) => {
-    server.once('error', reject)
+    const fail = (error: Error) => reject(new ConfigError(listenProblem(error, port, host)))
+    server.once('error', fail)
     server.listen(port, host, () => {
-      server.off('error', reject)
+      server.off('error', fail)
       const address = server.address()
       const actual = typeof address === 'object' && address ? address.port : port
       resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`)

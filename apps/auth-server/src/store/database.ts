@@ -48,13 +48,17 @@ const openPglite = async (path: string | undefined): Promise<Database> => {
   }
 }
 
+/** Left alone, the driver waits up to twenty seconds between attempts, and so does every request. */
+const reconnectSeconds = 0.25
+
 /**
  * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
  * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
  * itself: it replaces the date parsers of the one it is given.
  */
 const openPostgres = async (url: string): Promise<Database> => {
-  const options = { onnotice: () => {}, connect_timeout: 5, idle_timeout: 0 }
+  const backoff = () => reconnectSeconds
+  const options = { onnotice: () => {}, connect_timeout: 5, idle_timeout: 0, backoff }
   await migratePostgres(url)
   const transactions = postgres(url, { ...options, max: 10 })
   const reads = postgres(url, { ...options, max: 2 })
