@@ -7,7 +7,7 @@ import { createNarrator, type Narrator } from './print/narrator.js'
 import { opening, summary } from './print/opening-and-end.js'
 import { createProcesses, type Processes } from './stage/processes.js'
 import { createFolder, type Folder, setStage } from './stage/stage.js'
-import { type Deadline, play, type StepResult } from './story/perform.js'
+import { type Deadline, messageOf, play, type StepResult } from './story/perform.js'
 import { story } from './story/story.js'
 
 const limitMs = 60_000
@@ -23,9 +23,10 @@ const timer = (): Deadline => {
   return deadline
 }
 
-/** A stage that cannot be set is a failed step too, and the only one. */
+/** A stage that cannot be set is a failed step, and so are all that need it. */
 const notStaged = (error: unknown): StepResult[] => [
-  { name: 'setup', ok: false, detail: error instanceof Error ? error.message : String(error) },
+  { name: 'setup', ok: false, detail: messageOf(error) },
+  ...story.map(({ name }) => ({ name, ok: false, detail: 'not played: the setup failed' })),
 ]
 
 const perform = async (processes: Processes, folder: Folder, narrator: Narrator) => {

@@ -1,11 +1,13 @@
 /** An agent's own door: `POST /tasks` on a free port of this machine. */
 import type { AddressInfo } from 'node:net'
 import express, { type ErrorRequestHandler } from 'express'
+import { ZodError } from 'zod'
 import { type TaskMessage, type TaskReport, taskMessage } from './task-message.js'
 
 const onError: ErrorRequestHandler = (error, _request, response, _next) => {
   console.error(error)
-  response.status(400).json({ error: error instanceof Error ? error.message : 'failed' })
+  const status = error instanceof ZodError ? 400 : 500
+  response.status(status).json({ error: error instanceof Error ? error.message : 'failed' })
 }
 
 export const serveTasks = (answer: (message: TaskMessage) => Promise<TaskReport[]>): void => {

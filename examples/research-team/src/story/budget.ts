@@ -1,3 +1,4 @@
+/** Paid calls race for the last cents of a delegation. */
 import type { Outcome } from '../agents/task-message.js'
 import { readBudget } from './ledger.js'
 import { delegatedTask, reportOf, type Step } from './step.js'

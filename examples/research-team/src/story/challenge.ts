@@ -1,3 +1,4 @@
+/** From a refusal to the place where tokens come from. RFC 9728 §5. */
 import { discover } from '@behalf/client'
 import { z } from 'zod'
 import { callDocs } from './raw-call.js'

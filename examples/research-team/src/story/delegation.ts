@@ -1,3 +1,4 @@
+/** A task is passed on twice, by hand-off. RFC 8693 §4.1 for `act`. */
 import type { LentAuthority } from '../agents/task-message.js'
 import type { Link } from '../print/drawings.js'
 import { reportOf, type Step } from './step.js'

@@ -1,3 +1,4 @@
+/** More than the parent token or the delegation rule has is refused. */
 import { createAgent } from '@behalf/client'
 import { refusalOf } from './refusal.js'
 import type { Step } from './step.js'

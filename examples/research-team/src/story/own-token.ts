@@ -1,3 +1,4 @@
+/** Client credentials: an agent acts for itself. RFC 6749 §4.4, RFC 9068. */
 import { discover } from '@behalf/client'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { z } from 'zod'

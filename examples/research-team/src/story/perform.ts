@@ -11,8 +11,11 @@ export interface StepResult {
 /** Rejects when the time is over. */
 export type Deadline = Promise<never>
 
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error)
+/** With its causes: "fetch failed" alone says little. */
+export const messageOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause ? `${error.message} (${messageOf(error.cause)})` : error.message
+}
 
 const attempt = async (step: Step, world: World, tell: Teller, deadline: Deadline) => {
   try {

@@ -1,3 +1,4 @@
+/** The authorization server dies without warning and starts again on the same data. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createAgent, discover } from '@behalf/client'
 import { createRemoteJWKSet, jwtVerify } from 'jose'

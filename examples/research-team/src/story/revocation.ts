@@ -1,3 +1,4 @@
+/** Revoking the hand-off ends the branch below it. RFC 7009. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from '../agents/task-message.js'
 import { delegatedTask, reportOf, type Step, type World } from './step.js'

@@ -1,3 +1,4 @@
+/** The orchestrator calls a tool itself, with its own token. */
 import type { Step } from './step.js'
 
 export const toolCall: Step = {

@@ -1,3 +1,4 @@
+/** What the docs server must not accept, and what a thief cannot use. */
 import { createAgent } from '@behalf/client'
 import type { ClientId } from '../stage/config.js'
 import { callDocs } from './raw-call.js'
@@ -13,6 +14,12 @@ const tamper = (token: string): string => {
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString())
   const changed = JSON.stringify({ ...claims, scope: `${claims.scope} docs:admin` })
   return [header, Buffer.from(changed).toString('base64url'), signature].join('.')
+}
+
+/** What somebody finds who takes a hand-off apart. */
+const tokenIn = (handOff: string): string => {
+  const [, , inside = ''] = handOff.split('.')
+  return JSON.parse(Buffer.from(inside, 'base64url').toString()).token
 }
 
 export const wrongTokens: Step = {
@@ -41,6 +48,7 @@ export const wrongTokens: Step = {
     await refuses('a good token with more scope written in', edited, 'bad_signature')
 
     const { text } = delegatedTask(world).handOff
+    await refuses('the token inside a hand-off, as it is', tokenIn(text), 'wrong_audience')
     const thief = agentNamed('stranger', world.stage)
     tell.check(
       'a stolen hand-off is worth nothing to a colleague',
