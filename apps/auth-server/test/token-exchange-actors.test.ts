@@ -107,6 +107,14 @@ describe('another actor', () => {
     },
   )
 
+  test('needs a rule of its own tenant', async () => {
+    const move = 'update delegation_rules set tenant_id = $1 where from_client_id = $2'
+    await server.database.write(move, ['globex', 'orchestrator'])
+    const answer = await handOffTo('researcher')
+    await server.database.write(move, ['acme', 'orchestrator'])
+    expectRefusal(answer, 'access_denied', 'delegation_not_permitted')
+  })
+
   test('that is in the chain already cannot come back', async () => {
     const first = await delegateOnce(server)
     const second = await delegateOnce(server, {}, 'researcher', 'scraper', first.token)
