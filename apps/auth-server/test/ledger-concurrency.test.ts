@@ -240,6 +240,22 @@ test('two servers that expire the budgets of two tenants take turns', async () =
   expect(await budget(server, wide.delegation_id)).toMatchObject({ held_usd: '0' })
 })
 
+test.runIf(onPostgres)('what one server is ending, another does not wait for', async () => {
+  const { token, delegation_id } = await lend(server, '1')
+  const [taken, free] = await Promise.all(
+    times(2, () => reserve(server, { token, amount_usd: '0.1', ttl_seconds: 1 })),
+  )
+  server.clock.advance(2)
+  const ended = await servers.second.database.drizzle.transaction(async (transaction) => {
+    await transaction.execute(sql`select from reservations where id = ${taken?.body.id} for update`)
+    return server.deps.store.reservations.expire(server.clock.now(), 100)
+  })
+  expect(ended).toBe(1)
+  expect((await settle(server, free?.body.id, '0.1')).body.state).toBe('settled')
+  await server.expireReservations()
+  expect(await budget(server, delegation_id)).toMatchObject({ spent_usd: '0.2', held_usd: '0' })
+})
+
 describe('after a revocation was acknowledged', () => {
   test('nothing new is held, whatever was under way', async () => {
     const { token, delegation_id } = await lend(server, '2')

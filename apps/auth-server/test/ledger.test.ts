@@ -186,6 +186,14 @@ describe('a reservation that nobody ends', () => {
     expect(await budget(server, delegation_id)).toMatchObject(free)
   })
 
+  test('can be settled up to its last instant', async () => {
+    const { token } = await lend(server, '0.1')
+    const asked = { token, amount_usd: '0.04', ttl_seconds: 10, on_expiry: 'release' }
+    const { body } = await reserve(server, asked)
+    server.clock.advance(10)
+    expect((await settle(server, body.id, '0.01')).status).toBe(200)
+  })
+
   test('gives the difference back when it is settled late', async () => {
     const { id, delegation_id } = await overdue('charge')
     await server.expireReservations()
