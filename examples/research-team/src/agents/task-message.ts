@@ -13,7 +13,7 @@ export const taskMessage = z.object({
 export type TaskMessage = z.infer<typeof taskMessage>
 
 /** What an agent says of the power it was lent. The token itself never leaves its process. */
-const authority = z.object({
+export const authority = z.object({
   subject: z.string(),
   /** Who acts, then who lent it to them, outermost first. */
   actors: z.array(z.string()),

@@ -13,7 +13,7 @@ const widthOf = ({ name, lines }: Link): number =>
   Math.max(...[name, ...lines].map((line) => line.length)) + gap
 
 const arrowTo = (name: string, width: number): string =>
-  ` ${'─'.repeat(Math.max(1, width - name.length - 4))}▶ `
+  ` ${'─'.repeat(Math.max(1, width - name.length - 3))}▶ `
 
 const row = (links: readonly Link[], at: number): string =>
   links

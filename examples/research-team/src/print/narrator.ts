@@ -3,12 +3,8 @@ import { inspect, isDeepStrictEqual } from 'node:util'
 import { drawBudget, drawChain, type Link } from './drawings.js'
 import { createPaint, type Paint } from './paint.js'
 
-/** Where the story goes: a terminal, a pipe or a file. */
-export type Stream = Pick<NodeJS.WriteStream, 'write'> & Partial<NodeJS.WriteStream>
-
 /** What a step tells and checks while it runs. */
 export interface Teller {
-  say(text: string): void
   fact(name: string, value: string): void
   chain(links: readonly Link[]): void
   budget(spent: number, cap: number): void
@@ -53,7 +49,6 @@ const createTeller = ({ paint, line, mark }: Omit<Narrator, 'teller'>): Teller =
   }
   return {
     failures,
-    say: (text) => line(`${indent}${text}`),
     fact: (name, value) => {
       const [first = '', ...rest] = wrap(value)
       line(`${indent}${paint('dim', name.padEnd(factColumn))}${first}`)
@@ -78,7 +73,8 @@ const createTeller = ({ paint, line, mark }: Omit<Narrator, 'teller'>): Teller =
   }
 }
 
-export const createNarrator = (stream: Stream): Narrator => {
+/** @param stream where the story goes: a terminal, a pipe or a file */
+export const createNarrator = (stream: NodeJS.WriteStream): Narrator => {
   const paint = createPaint(stream)
   const line = (text = '') => {
     stream.write(`${text}\n`)

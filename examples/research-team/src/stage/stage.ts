@@ -1,5 +1,5 @@
 /** Everyone on stage: the authorization server, the docs server and two agents, each a process. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
@@ -31,16 +31,20 @@ const authServerCommand = (): string => {
   return join(dirname(manifest), bin['behalf-auth-server'])
 }
 
-/** A port that is free now: who is to be known by its URL has one before it listens. */
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      const port = typeof address === 'object' && address ? address.port : 0
-      server.close(() => resolve(port))
-    })
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer().once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
+
+/**
+ * A port that is free now: who is known by its URL has one before it listens. Below those that
+ * systems give to outgoing connections, so that it still is free then.
+ */
+const freePort = async (lowest: number): Promise<number> => {
+  const port = randomInt(lowest, lowest + 5_000)
+  return (await isFree(port)) ? port : freePort(lowest)
+}
 
 /** A folder for this run, which nobody else may read, with all that it leaves behind. */
 export const createFolder = () => {
@@ -88,7 +92,7 @@ export const setStage = async (
   folder: Folder,
   onReady: OnReady,
 ): Promise<Stage> => {
-  const [issuerPort, docsPort] = await Promise.all([freePort(), freePort()])
+  const [issuerPort, docsPort] = await Promise.all([freePort(20_000), freePort(25_000)])
   const issuer = loopback(issuerPort)
   const origin = loopback(docsPort)
   const addresses = {

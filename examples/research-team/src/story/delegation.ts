@@ -1,7 +1,9 @@
 /** A task is passed on twice, by hand-off. RFC 8693 §4.1 for `act`. */
-import type { LentAuthority } from '../agents/task-message.js'
+import { decodeJwt } from 'jose'
+import { z } from 'zod'
+import { authority, type LentAuthority } from '../agents/task-message.js'
 import type { Link } from '../print/drawings.js'
-import { reportOf, type Step } from './step.js'
+import { reportOf, type Step, type World } from './step.js'
 
 const hops = (depth: number | undefined): string =>
   depth === 1 ? '1 more hop' : `${depth ?? 'any'} more hops`
@@ -16,10 +18,17 @@ const link = (name: string, { scope, limits }: Pick<LentAuthority, 'scope' | 'li
   ],
 })
 
-const ownAuthority = {
-  scope: ['docs:read', 'docs:comment', 'docs:publish'],
-  limits: { cost_budget_usd: 5, max_delegation_depth: 2 },
+const limitsClaim = z.object({ agent_limits: authority.shape.limits })
+
+/** What the orchestrator has itself, as its own token says. */
+const ownAuthority = async ({ orchestrator: { agent } }: World) => {
+  const { accessToken, scope } = await agent.token()
+  return { scope: [...scope], limits: limitsClaim.parse(decodeJwt(accessToken)).agent_limits }
 }
+
+/** Each limit is less than the one before. */
+const shrinks = (values: readonly (number | string | undefined)[]): boolean =>
+  values.every((value, index) => index === 0 || Number(value) < Number(values[index - 1]))
 
 export const delegation: Step = {
   name: 'delegation',
@@ -30,11 +39,8 @@ export const delegation: Step = {
     world.task = task
     const { authority: middle } = reportOf(task.reports, 'researcher')
     const { authority: last, outcomes } = reportOf(task.reports, 'scraper')
-    tell.chain([
-      link('orchestrator', ownAuthority),
-      link('researcher', middle),
-      link('scraper', last),
-    ])
+    const first = await ownAuthority(world)
+    tell.chain([link('orchestrator', first), link('researcher', middle), link('scraper', last)])
     tell.check('act nests: the scraper acts, lent by the researcher', last.actors, [
       'scraper',
       'researcher',
@@ -45,16 +51,12 @@ export const delegation: Step = {
       'docs:comment',
     ])
     tell.check('the scraper got a part of that', last.scope, ['docs:read'])
-    tell.check(
-      'the money shrinks',
-      [middle, last].map(({ limits }) => Number(limits.cost_budget_usd)),
-      [0.5, 0.08],
-    )
-    tell.check(
-      'so do the hops that may follow',
-      [middle, last].map(({ limits }) => limits.max_delegation_depth),
-      [1, 0],
-    )
+    const limits = [first, middle, last].map((one) => one.limits)
+    const money = limits.map((one) => one.cost_budget_usd)
+    tell.check('the money shrinks at each hop', shrinks(money), true)
+    const depths = limits.map((one) => one.max_delegation_depth)
+    tell.check('so do the hops that may follow', shrinks(depths), true)
+    tell.check('the last hand-off has exactly what was lent', money.map(Number), [5, 0.5, 0.08])
     tell.check('lineage grows by one link', last.lineage.slice(0, -1), middle.lineage)
     const named = 'scraper via researcher for orchestrator (acme)'
     tell.check('the docs server names the whole chain', outcomes[0]?.caller, named)
