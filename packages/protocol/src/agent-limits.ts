@@ -106,3 +106,39 @@ export const coversAction = (pattern: string, action: string): boolean => {
 export const allowsAction = (limits: AgentLimits, action: string): boolean =>
   limits.allowedActions === undefined ||
   limits.allowedActions.some((pattern) => coversAction(pattern, action))
+
+/** The smallest of those that are there. */
+export const least = <T extends number | bigint>(...values: (T | undefined)[]): T | undefined =>
+  values.reduce((smallest, value) => {
+    if (smallest === undefined || value === undefined) return smallest ?? value
+    // biome-ignore lint/complexity/useMathMinMax: Math.min knows no bigint.
+    return value < smallest ? value : smallest
+  }, undefined)
+
+/**
+ * What both lists of patterns allow. Two patterns are nested or disjoint, so the smaller of each
+ * nested pair is the whole intersection.
+ */
+const meetActions = (
+  one: readonly string[] | undefined,
+  other: readonly string[] | undefined,
+): readonly string[] | undefined => {
+  if (!one || !other) return one ?? other
+  const inOther = one.filter((action) => other.some((pattern) => coversAction(pattern, action)))
+  const inOne = other.filter((action) => one.some((pattern) => coversAction(pattern, action)))
+  return [...new Set([...inOther, ...inOne])]
+}
+
+/** Without members that are there and undefined, so that limits compare and print as they are. */
+export const withoutUndefined = (limits: AgentLimits): AgentLimits =>
+  Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+
+/** What both allow, member by member; an absent member does not limit. */
+export const minLimits = (one: AgentLimits, other: AgentLimits): AgentLimits =>
+  withoutUndefined({
+    requestsPerHour: least(one.requestsPerHour, other.requestsPerHour),
+    costBudget: least(one.costBudget, other.costBudget),
+    maxCostPerAction: least(one.maxCostPerAction, other.maxCostPerAction),
+    allowedActions: meetActions(one.allowedActions, other.allowedActions),
+    maxDelegationDepth: least(one.maxDelegationDepth, other.maxDelegationDepth),
+  })

@@ -28,6 +28,14 @@ export {
   maxLineage,
 } from './delegation.js'
 export {
+  type DelegationMode,
+  type DelegationRule,
+  type RuleDecision,
+  type RuleParty,
+  type RuleSelector,
+  selectRule,
+} from './delegation-rule.js'
+export {
   errorDocs,
   isOAuthError,
   isOAuthErrorCode,
@@ -90,4 +98,5 @@ export {
 } from './metadata.js'
 export { formatUsd, maxMicroUsd, parseUsd, usdClaim } from './money.js'
 export { type Authority, type NarrowRequest, type NarrowRule, narrow } from './narrow.js'
+export { type NarrowingReport, narrowingReport } from './narrowing-report.js'
 export { formatScope, intersectScope, missingScope, parseScope, readScope } from './scope.js'

@@ -1,5 +1,12 @@
 /** The one place where authority is lent: what comes out is never more than what went in. */
-import { type AgentLimits, coversAction, maxAllowedActions } from './agent-limits.js'
+import {
+  type AgentLimits,
+  coversAction,
+  least,
+  maxAllowedActions,
+  minLimits,
+  withoutUndefined,
+} from './agent-limits.js'
 import { OAuthError } from './errors.js'
 import { intersectScope, missingScope } from './scope.js'
 
@@ -31,27 +38,6 @@ export interface NarrowRule {
   resources?: readonly string[] | undefined
   limits?: AgentLimits | undefined
   expiresAt?: number | undefined
-}
-
-const min = <T extends number | bigint>(...values: (T | undefined)[]): T | undefined =>
-  values.reduce((least, value) => {
-    if (least === undefined || value === undefined) return least ?? value
-    // biome-ignore lint/complexity/useMathMinMax: Math.min knows no bigint.
-    return value < least ? value : least
-  }, undefined)
-
-/**
- * What both lists of patterns allow. Two patterns are nested or disjoint, so the smaller of each
- * nested pair is the whole intersection.
- */
-const meetActions = (
-  one: readonly string[] | undefined,
-  other: readonly string[] | undefined,
-): readonly string[] | undefined => {
-  if (!one || !other) return one ?? other
-  const inOther = one.filter((action) => other.some((pattern) => coversAction(pattern, action)))
-  const inOne = other.filter((action) => one.some((pattern) => coversAction(pattern, action)))
-  return [...new Set([...inOther, ...inOne])]
 }
 
 const narrowScope = (
@@ -97,7 +83,7 @@ const narrowDepth = (parent: AgentLimits, rule: AgentLimits, asked: AgentLimits,
     })
   }
   const after = left !== undefined && hop ? left - 1 : left
-  return min(after, rule.maxDelegationDepth, asked.maxDelegationDepth)
+  return least(after, rule.maxDelegationDepth, asked.maxDelegationDepth)
 }
 
 const narrowActions = (
@@ -125,17 +111,14 @@ const checkActionCount = (actions: readonly string[] | undefined) => {
   })
 }
 
-const dropUndefined = (limits: AgentLimits): AgentLimits =>
-  Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
-
 const narrowLimits = (parent: AgentLimits, rule: AgentLimits, request: NarrowRequest) => {
   const asked = request.limits ?? {}
-  const actions = meetActions(parent.allowedActions, rule.allowedActions)
-  return dropUndefined({
-    requestsPerHour: min(parent.requestsPerHour, rule.requestsPerHour, asked.requestsPerHour),
-    costBudget: min(parent.costBudget, rule.costBudget, asked.costBudget),
-    maxCostPerAction: min(parent.maxCostPerAction, rule.maxCostPerAction, asked.maxCostPerAction),
-    allowedActions: checkActionCount(narrowActions(actions, asked.allowedActions)),
+  const allowed = minLimits(parent, rule)
+  // Actions asked for in excess are refused, not cut.
+  const allowedActions = narrowActions(allowed.allowedActions, asked.allowedActions)
+  return withoutUndefined({
+    ...minLimits(allowed, { ...asked, allowedActions: undefined }),
+    allowedActions: checkActionCount(allowedActions),
     maxDelegationDepth: narrowDepth(parent, rule, asked, request.hop),
   })
 }
@@ -162,6 +145,6 @@ export const narrow = (
     scope: narrowScope(parent.scope, rule.scope, request),
     resources: narrowResources(resources, request.resources),
     limits: narrowLimits(parent.limits, rule.limits ?? {}, request),
-    expiresAt: min(parent.expiresAt, rule.expiresAt, request.expiresAt) ?? parent.expiresAt,
+    expiresAt: least(parent.expiresAt, rule.expiresAt, request.expiresAt) ?? parent.expiresAt,
   }
 }
