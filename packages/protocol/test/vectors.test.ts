@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import {
   type Actor,
@@ -11,6 +10,7 @@ import {
   isOAuthError,
   narrow,
 } from '../src/index.js'
+import file from '../vectors/narrowing.json' with { type: 'json' }
 
 /** The file is for any language: this test reads it as a stranger would. */
 interface WireAuthority {
@@ -39,9 +39,7 @@ interface ChainCase extends Outcome<Actor> {
   max_depth: number
 }
 
-const vectors: { narrow: NarrowCase[]; chain: ChainCase[] } = JSON.parse(
-  readFileSync(new URL('../vectors/narrowing.json', import.meta.url), 'utf8'),
-)
+const vectors = file as unknown as { narrow: NarrowCase[]; chain: ChainCase[] }
 
 const words = (scope: string): string[] => (scope === '' ? [] : scope.split(' '))
 

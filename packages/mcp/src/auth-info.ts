@@ -1,0 +1,66 @@
+/** The verified caller, in the plain shape that both generations of the MCP SDK hand to tools. */
+import type { Caller } from '@behalf/verifier'
+
+/** What tools find in `authInfo.extra`. A type and not an interface, so that it fits a record. */
+export type AuthInfoExtra = {
+  caller: Caller
+  subject: Caller['subject']
+  actor: Caller['actor']
+  chain: Caller['chain']
+  tenantId: Caller['tenantId']
+  limits: Caller['limits']
+  lineage: Caller['lineage']
+}
+
+/** Fits the `AuthInfo` of `@modelcontextprotocol/sdk` and of `@modelcontextprotocol/server`. */
+export interface AuthInfo {
+  /** Never pass it on: a server that calls another gets a token of its own for that. */
+  token: string
+  clientId: string
+  scopes: string[]
+  /** Seconds since 1970. */
+  expiresAt: number
+  resource: URL
+  resourceMetadataUrl: string
+  extra: AuthInfoExtra
+}
+
+/** A new object for each request, so that nothing of one caller can reach another. */
+export const toAuthInfo = (
+  caller: Caller,
+  server: { resource: string; resourceMetadataUrl: string },
+): AuthInfo => {
+  const { subject, actor, chain, tenantId, limits, lineage } = caller
+  return {
+    token: caller.token,
+    clientId: caller.clientId,
+    scopes: [...caller.scope],
+    expiresAt: Math.floor(caller.expiresAt.getTime() / 1000),
+    resource: new URL(server.resource),
+    resourceMetadataUrl: server.resourceMetadataUrl,
+    extra: { caller, subject, actor, chain, tenantId, limits, lineage },
+  }
+}
+
+interface HasExtra {
+  extra?: Record<string, unknown> | undefined
+}
+
+/** What both generations give a tool beside its arguments, as far as it is read here. */
+export interface ToolContext {
+  /** v1: `extra.authInfo` */
+  authInfo?: HasExtra | undefined
+  /** v1: aborts when the client cancels or goes away. */
+  signal?: AbortSignal | undefined
+  /** v2: `ctx.http.authInfo` */
+  http?: { authInfo?: HasExtra | undefined } | undefined
+  /** v2 */
+  mcpReq?: { signal?: AbortSignal | undefined } | undefined
+}
+
+/** What a tool was given as its caller, not believed yet. */
+export const callerIn = (context: ToolContext | undefined): unknown =>
+  (context?.authInfo ?? context?.http?.authInfo)?.extra?.caller
+
+export const signalIn = (context: ToolContext): AbortSignal | undefined =>
+  context.signal ?? context.mcpReq?.signal

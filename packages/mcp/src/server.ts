@@ -1,0 +1,6 @@
+export type { AuthInfo, AuthInfoExtra, ToolContext } from './auth-info.js'
+export { type Denial, denialKey, type ToolDenial } from './denial.js'
+export type { NodeMiddleware, NodeRequest, NodeResponse } from './express.js'
+export { type FetchHandler, type Guard, type ProtectMcpOptions, protectMcp } from './guard.js'
+export { budgetKey, type MakeTool, type ToolHandler } from './tool.js'
+export type { Price, ToolCost, ToolOptions, ToolResult } from './tool-rule.js'

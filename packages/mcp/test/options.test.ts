@@ -1,0 +1,153 @@
+/** What the guard refuses to be made of, and what it says to everybody. Nothing here is online. */
+import { expect, test } from 'vitest'
+import { type ProtectMcpOptions, protectMcp } from '../src/server.js'
+
+const options = { issuer: 'https://auth.example', resource: 'https://api.example/docs/mcp' }
+const make = (more: Partial<Record<keyof ProtectMcpOptions, unknown>> = {}) =>
+  protectMcp({ ...options, ...more } as ProtectMcpOptions)
+
+test.each([
+  ['nothing', undefined, /missing/],
+  ['an empty text', '', /missing/],
+  ['a path', '/mcp', /absolute/],
+  ['a host', 'api.example/mcp', /absolute/],
+  ['http on the internet', 'http://api.example/mcp', /https/],
+  ['another scheme', 'urn:example:mcp', /https/],
+  ['a user in it', 'https://me:secret@api.example/mcp', /https/],
+  ['a fragment', 'https://api.example/mcp#tools', /fragment/],
+  ['an empty fragment', 'https://api.example/mcp#', /fragment/],
+  ['an origin with a slash', 'https://api.example/', /written "https:\/\/api.example"/],
+  ['capitals', 'HTTPS://API.example/mcp', /written "https:\/\/api.example\/mcp"/],
+  ['the default port', 'https://api.example:443/mcp', /written "https:\/\/api.example\/mcp"/],
+  ['dots', 'https://api.example/a/../mcp', /written "https:\/\/api.example\/mcp"/],
+])('a resource may not be %s', (_, resource, problem) => {
+  expect(() => make({ resource })).toThrow(TypeError)
+  expect(() => make({ resource })).toThrow(problem)
+})
+
+test.each(['https://api.example', 'https://api.example/mcp/', 'http://127.0.0.1:4100/mcp'])(
+  'a resource may be %s',
+  (resource) => expect(make({ resource }).resource).toBe(resource),
+)
+
+test.each([
+  ['no issuer', { issuer: undefined }],
+  ['an issuer with a slash', { issuer: 'https://auth.example/' }],
+  ['an issuer on http', { issuer: 'http://auth.example' }],
+  ['scopes that are none', { scopes: ['docs read', ''] }],
+  ['scopes with a quote', { scopes: ['docs"read'] }],
+  ['a name that is none', { resourceName: '' }],
+  ['an origin with a path', { allowedOrigins: ['https://app.example/'] }],
+  ['any origin', { allowedOrigins: ['*'] }],
+  ['half a budget', { budget: { clientId: 'docs-server' } }],
+])('refuses %s', (_, more) => {
+  expect(() => make(more)).toThrow(TypeError)
+})
+
+const result = () => ({ content: [] })
+
+test.each([
+  ['a cost without an action', { cost: '0.04' }],
+  ['a cost that is a number', { action: 'docs.search', cost: 0.04 }],
+  ['a negative cost', { action: 'docs.search', cost: '-1' }],
+  ['a cost too fine', { action: 'docs.search', cost: '0.0000001' }],
+  ['a most without a meter', { action: 'docs.search', cost: { max: '1' } }],
+  ['a meter without a most', { action: 'docs.search', cost: { actual: () => '1' } }],
+  ['no cost where one was meant', { action: 'docs.search', cost: null }],
+  ['an action that is a pattern', { action: 'docs.*' }],
+  ['a scope that is none', { scope: 'docs\nread' }],
+  ['a time that is none', { action: 'docs.search', cost: '1', ttlSeconds: 0.5 }],
+])('a tool may not have %s', (_, tool) => {
+  expect(() => make().tool(tool as never, result)).toThrow(TypeError)
+})
+
+test('the guard cannot be changed', () => {
+  expect(Object.isFrozen(make())).toBe(true)
+})
+
+const pathAware = '/.well-known/oauth-protected-resource/docs/mcp'
+const atRoot = '/.well-known/oauth-protected-resource'
+
+test.each([pathAware, atRoot])('%s is the document, whatever the Host', async (path) => {
+  const guard = make({ scopes: 'docs:read docs:write', resourceName: 'Docs' })
+  const request = new Request(`http://evil.example${path}?x=1`, {
+    headers: { Host: 'evil.example' },
+  })
+  const response = guard.metadata(request)
+  expect(response?.status).toBe(200)
+  expect(response?.headers.get('content-type')).toBe('application/json')
+  expect(response?.headers.get('cache-control')).toMatch(/max-age=\d+/)
+  expect(response?.headers.get('access-control-allow-origin')).toBe('*')
+  expect(await response?.json()).toEqual({
+    resource: options.resource,
+    authorization_servers: [options.issuer],
+    scopes_supported: ['docs:read', 'docs:write'],
+    bearer_methods_supported: ['header'],
+    resource_name: 'Docs',
+  })
+})
+
+test('a browser may ask first, others may only read', () => {
+  const guard = make()
+  const at = (method: string) =>
+    guard.metadata(new Request(`https://api.example${pathAware}`, { method }))
+  expect(at('OPTIONS')?.status).toBe(204)
+  expect(at('OPTIONS')?.headers.get('access-control-allow-headers')).toMatch(
+    /MCP-Protocol-Version/i,
+  )
+  expect(at('HEAD')?.status).toBe(200)
+  expect(at('HEAD')?.body).toBeNull()
+  expect(at('POST')?.status).toBe(405)
+  expect(at('POST')?.headers.get('allow')).toBe('GET, HEAD, OPTIONS')
+})
+
+test.each(['/docs/mcp', '/', '/.well-known/oauth-protected-resource/', `${atRoot}/docs`])(
+  '%s is not the document',
+  (path) => expect(make().metadata(new Request(`https://api.example${path}`))).toBeUndefined(),
+)
+
+test('a resource that is an origin has one location', () => {
+  const guard = make({ resource: 'https://api.example' })
+  expect(guard.resourceMetadataUrl).toBe(`https://api.example${atRoot}`)
+})
+
+const statusFrom = async (origin: string, more: Partial<ProtectMcpOptions> = {}) => {
+  const headers = { Origin: origin }
+  const answer = await make(more).authenticate(new Request('https://api.example/', { headers }))
+  return answer instanceof Response ? answer.status : 200
+}
+
+test('a page may call from its own site, from listed ones, and on loopback from loopback', async () => {
+  const local = { resource: 'http://localhost:4100/mcp' }
+  const listed = { allowedOrigins: ['https://app.example'] }
+  // 401 is past the check of the origin: there is no token.
+  expect(await statusFrom('https://api.example')).toBe(401)
+  expect(await statusFrom('https://app.example')).toBe(403)
+  expect(await statusFrom('http://localhost:6274')).toBe(403)
+  expect(await statusFrom('https://api.example.evil.example')).toBe(403)
+  expect(await statusFrom('null')).toBe(403)
+  expect(await statusFrom('https://app.example', listed)).toBe(401)
+  expect(await statusFrom('https://api.example', listed)).toBe(403)
+  expect(await statusFrom('http://127.0.0.1:6274', local)).toBe(401)
+  expect(await statusFrom('http://localhost.evil.example', local)).toBe(403)
+  expect(await statusFrom('http://localhost:6274', { ...local, ...listed })).toBe(403)
+})
+
+test('the middleware takes what Node gives it, however odd', async () => {
+  const middleware = make().express()
+  const ask = async (request: object) => {
+    const response = { statusCode: 0, setHeader: () => {}, end: () => {} }
+    await middleware(request as never, response, () => {
+      throw new Error('let in')
+    })
+    return response.statusCode
+  }
+  expect(await ask({ method: 'TRACE', url: '//', headers: {} })).toBe(401)
+  expect(await ask({ method: 'GET', url: '*', headers: { ':authority': 'x' } })).toBe(401)
+  expect(await ask({ url: 'http://evil.example/mcp', headers: {} })).toBe(401)
+  expect(await ask({ originalUrl: pathAware, url: '/', method: 'GET', headers: {} })).toBe(200)
+  expect(await ask({ method: 'GET', url: `http://evil.example${atRoot}`, headers: {} })).toBe(200)
+  const twice = { headers: { authorization: 'Bearer a' } }
+  const headersDistinct = { authorization: ['Bearer a', 'Bearer b'] }
+  expect(await ask({ ...twice, headersDistinct, method: 'GET', url: '/mcp' })).toBe(401)
+})
