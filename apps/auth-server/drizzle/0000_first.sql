@@ -27,8 +27,9 @@ CREATE TABLE "clients" (
 CREATE TABLE "delegation_rules" (
 	"id" text PRIMARY KEY NOT NULL,
 	"tenant_id" text,
-	"from_client_id" text NOT NULL,
-	"to_client_id" text NOT NULL,
+	"from_selector" text NOT NULL,
+	"to_selector" text NOT NULL,
+	"mode" text NOT NULL,
 	"scope" text[],
 	"resources" text[],
 	"limits" jsonb NOT NULL,
@@ -48,7 +49,7 @@ CREATE TABLE "delegations" (
 	"resources" text[] NOT NULL,
 	"limits" jsonb NOT NULL,
 	"budget_ids" text[] NOT NULL,
-	"rule_id" text,
+	"rule_ids" text[],
 	"created_at" timestamp with time zone NOT NULL,
 	"expires_at" timestamp with time zone,
 	"revoked_at" timestamp with time zone,
@@ -143,12 +144,15 @@ ALTER TABLE "delegation_rules" ADD CONSTRAINT "delegation_rules_tenant_id_tenant
 ALTER TABLE "delegations" ADD CONSTRAINT "delegations_parent_id_delegations_id_fk" FOREIGN KEY ("parent_id") REFERENCES "public"."delegations"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "delegations" ADD CONSTRAINT "delegations_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-CREATE UNIQUE INDEX "delegation_rules_pair" ON "delegation_rules" USING btree ("from_client_id","to_client_id");--> statement-breakpoint
+CREATE INDEX "delegation_rules_from" ON "delegation_rules" USING btree ("from_selector");--> statement-breakpoint
 CREATE UNIQUE INDEX "delegations_live_root" ON "delegations" USING btree ("actor") WHERE parent_id is null and subject = actor and revoked_at is null;--> statement-breakpoint
-CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id");--> statement-breakpoint
+CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id","created_at");--> statement-breakpoint
+CREATE INDEX "delegations_tenant_id" ON "delegations" USING btree ("tenant_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "delegations_subject" ON "delegations" USING btree ("subject");--> statement-breakpoint
 CREATE INDEX "delegations_actor" ON "delegations" USING btree ("actor");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_expires_at" ON "idempotency_keys" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "issuances_delegation_id" ON "issuances" USING btree ("delegation_id");--> statement-breakpoint
 CREATE INDEX "ledger_entries_budget_id" ON "ledger_entries" USING btree ("budget_id");--> statement-breakpoint
+CREATE INDEX "reservations_delegation_id" ON "reservations" USING btree ("delegation_id");--> statement-breakpoint
 CREATE INDEX "reservations_open" ON "reservations" USING btree ("expires_at") WHERE state = 'reserved';--> statement-breakpoint
 CREATE INDEX "resources_client_id" ON "resources" USING btree ("client_id");

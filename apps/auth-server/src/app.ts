@@ -3,6 +3,12 @@ import { OAuthError } from '@behalf/protocol'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Deps } from './deps.js'
 import { authorizeEndpoint } from './endpoints/authorize.js'
+import {
+  checkDelegationEndpoint,
+  listDelegationsEndpoint,
+  revokeAllEndpoint,
+  revokeDelegationEndpoint,
+} from './endpoints/delegations.js'
 import { liveEndpoint, readyEndpoint } from './endpoints/health.js'
 import { introspectEndpoint } from './endpoints/introspect.js'
 import { jwksEndpoint } from './endpoints/jwks.js'
@@ -43,7 +49,7 @@ export const createApp = (deps: Deps) => {
   const form = [readForm, authenticateClient(deps)] as const
   const api = (scope: string) => [noStore, authenticateCaller(scope, deps)] as const
 
-  const get = (path: string, ...handlers: MiddlewareHandler[]) =>
+  const get = (path: string, ...handlers: MiddlewareHandler<Env>[]) =>
     app.on(['GET', 'OPTIONS'], [path], ...handlers).all(path, allow('GET'))
   const post = (path: string, ...handlers: MiddlewareHandler<Env>[]) =>
     app.on(['POST', 'OPTIONS'], [path], ...handlers).all(path, allow('POST'))
@@ -59,7 +65,13 @@ export const createApp = (deps: Deps) => {
   app.on(['GET', 'POST'], `${base}/authorize`, authorizeEndpoint)
   app.all(`${base}/authorize`, allow('GET, POST'))
 
-  get(`${base}/revocations`, anyOrigin, revocationFeedEndpoint(deps))
+  const revoke = api('delegations:revoke')
+  app.get(`${base}/revocations`, anyOrigin, revocationFeedEndpoint(deps))
+  app.post(`${base}/revocations`, ...revoke, readJson, revokeAllEndpoint(deps))
+  app.all(`${base}/revocations`, anyOrigin, allow('GET, POST'))
+  get(`${base}/delegations`, ...api('delegations:read'), listDelegationsEndpoint(deps))
+  post(`${base}/delegations/check`, noStore, ...form, checkDelegationEndpoint(deps))
+  post(`${base}/delegations/:id/revoke`, ...revoke, readJson, revokeDelegationEndpoint(deps))
   const charge = api('budgets:charge')
   post(`${base}/ledger/reservations`, ...charge, readJson, reserveEndpoint(deps))
   post(`${base}/ledger/reservations/:id/settle`, ...charge, readJson, settleEndpoint(deps))

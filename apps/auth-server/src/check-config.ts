@@ -14,7 +14,7 @@ const duplicates = (names: readonly string[]): string[] =>
 const unique = (where: string, names: readonly string[]): string[] =>
   duplicates(names).map((name) => `${where}: "${name}" is there twice`)
 
-const checkTenants = ({ tenants, clients, resources }: Config): string[] => {
+const checkTenants = ({ tenants, clients, resources, delegation_rules }: Config): string[] => {
   const known = new Set(tenants.map(({ tenant_id }) => tenant_id))
   const check = (where: string, tenantId: string | undefined): string[] =>
     tenantId === undefined || known.has(tenantId)
@@ -22,6 +22,9 @@ const checkTenants = ({ tenants, clients, resources }: Config): string[] => {
       : [`${where}.tenant_id: "${tenantId}" is not among tenants`]
   return [
     ...clients.flatMap((client, index) => check(`clients[${index}]`, client.tenant_id)),
+    ...delegation_rules.flatMap((rule, index) =>
+      check(`delegation_rules[${index}]`, rule.tenant_id),
+    ),
     ...resources.flatMap((resource, index) => check(`resources[${index}]`, resource.tenant_id)),
   ]
 }
@@ -57,19 +60,31 @@ const checkResources = ({ resources, clients }: Config): string[] =>
     return [`resources[${index}].client_id: "${id}" is not a client of kind "resource_server"`]
   })
 
-const checkRule = (rule: RuleConfig, index: number, { clients }: Config): string[] => {
-  const path = `delegation_rules[${index}]`
-  const find = (id: string) => clients.find((client) => client.client_id === id)
-  const missing = (['from', 'to'] as const)
+const ruleEnds = ['from', 'to'] as const
+
+/** The clients that a rule names must exist and, like the tenant that it says, belong together. */
+const checkRuleParties = (rule: RuleConfig, path: string, config: Config): string[] => {
+  const find = (id: unknown) => config.clients.find(({ client_id }) => client_id === id)
+  const named = ruleEnds.filter((end) => typeof rule[end] === 'string' && rule[end] !== '*')
+  const missing = named
     .filter((end) => !find(rule[end]))
     .map((end) => `${path}.${end}: "${rule[end]}" is not among clients`)
   if (missing.length > 0) return missing
-  if (find(rule.from)?.tenant_id !== find(rule.to)?.tenant_id) {
-    return [`${path}: from and to belong to different tenants`]
-  }
+  const tenants = new Set(named.map((end) => find(rule[end])?.tenant_id))
+  if (rule.tenant_id !== undefined) tenants.add(rule.tenant_id)
+  if (tenants.size > 1) return [`${path}: from and to belong to different tenants`]
+  const isOpen = named.length === 0 && rule.tenant_id === undefined && config.tenants.length > 0
+  return isOpen ? [`${path}.tenant_id: is missing, since neither end names a client`] : []
+}
+
+const checkRule = (rule: RuleConfig, index: number, config: Config): string[] => {
+  const path = `delegation_rules[${index}]`
   const result = agentLimitsSchema.safeParse(ruleLimits(rule))
   const issues = result.error?.issues ?? []
-  return issues.map(({ path: at, message }) => `${path}.${at.join('.')}: ${message}`)
+  return [
+    ...checkRuleParties(rule, path, config),
+    ...issues.map(({ path: at, message }) => `${path}.${at.join('.')}: ${message}`),
+  ]
 }
 
 /** @throws ConfigError with one line for each mistake */
@@ -89,7 +104,7 @@ export const checkConfig = (config: Config): void => {
     ),
     ...unique(
       'delegation_rules',
-      config.delegation_rules.map(({ from, to }) => `${from} to ${to}`),
+      config.delegation_rules.map((rule) => JSON.stringify(rule)),
     ),
     ...checkTenants(config),
     ...checkResources(config),

@@ -4,6 +4,7 @@ import {
   clientId,
   grantTypes,
   isSecureUrl,
+  type RuleSelector,
   readScope,
   resourceUri,
   signingAlgorithms,
@@ -51,7 +52,8 @@ const redirectUri = z
 const tenant = z.strictObject({
   tenant_id: tenantId,
   name: z.string().min(1).max(200).optional(),
-  limits: limits.optional(),
+  /** A tenant has a budget; what else agents may do stands at the agents. */
+  limits: z.strictObject({ cost_budget_usd: amount }).optional(),
   disabled: z.boolean().optional(),
 })
 
@@ -66,11 +68,13 @@ const resource = z.strictObject({
 
 export const authMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
 
+const agentType = z.string().min(1).max(100)
+
 const client = z.strictObject({
-  client_id: clientId,
+  client_id: clientId.refine((id) => id !== '*', 'must not be "*": that is every client'),
   kind: z.enum(['agent', 'resource_server', 'app']),
   client_name: z.string().min(1).max(200).optional(),
-  agent_type: z.string().min(1).max(100).optional(),
+  agent_type: agentType.optional(),
   tenant_id: tenantId.optional(),
   client_secret: secret.optional(),
   token_endpoint_auth_method: z.enum(authMethods).optional(),
@@ -84,9 +88,16 @@ const client = z.strictObject({
   disabled: z.boolean().optional(),
 })
 
+/** A client by its id, all agents of a type, or every client of the tenant. */
+const selector = z.union([clientId, z.strictObject({ agent_type: agentType })])
+
 const delegationRule = z.strictObject({
-  from: clientId,
-  to: clientId,
+  from: selector,
+  to: selector,
+  /** Needed where neither end names a client. */
+  tenant_id: tenantId.optional(),
+  /** Handed on by the holder, taken by a resource server, or both. */
+  mode: z.enum(['push', 'pull', 'both']).optional(),
   scope: scope.optional(),
   resources: z.array(resourceUri).optional(),
   ...limitMembers,
@@ -105,6 +116,13 @@ const user = z.strictObject({
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   signing_alg: z.enum(signingAlgorithms).optional(),
+  /** How many delegations may hang from one: alive at a time, and made within a minute. */
+  delegation_bounds: z
+    .strictObject({
+      max_children: z.int().min(0).optional(),
+      max_children_per_minute: z.int().min(0).optional(),
+    })
+    .optional(),
   tenants: z.array(tenant).default([]),
   resources: z.array(resource).default([]),
   clients: z.array(client).default([]),
@@ -121,6 +139,17 @@ const limitNames = Object.keys(limitMembers)
 /** The limits of a rule stand beside its other members. Wire form. */
 export const ruleLimits = (rule: RuleConfig): Record<string, unknown> =>
   Object.fromEntries(Object.entries(rule).filter(([name]) => limitNames.includes(name)))
+
+export const ruleSelector = (end: RuleConfig['from']): RuleSelector => {
+  if (end === '*') return '*'
+  return typeof end === 'string' ? { client_id: end } : end
+}
+
+/** Both ends of a rule are of one tenant: that of the clients it names, or the one it says. */
+export const ruleTenant = (rule: RuleConfig, { clients }: Config): string | undefined => {
+  const named = clients.find(({ client_id }) => client_id === rule.from || client_id === rule.to)
+  return named ? named.tenant_id : rule.tenant_id
+}
 
 /** A mistake of the operator: shown as it is, without a stack. */
 export class ConfigError extends Error {

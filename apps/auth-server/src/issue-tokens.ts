@@ -4,12 +4,13 @@ import {
   type AgentLimits,
   agentLimitsClaim,
   formatScope,
+  type NarrowingReport,
   OAuthError,
   tokenTypes,
 } from '@behalf/protocol'
 import { type Deps, fromSeconds, toSeconds } from './deps.js'
 import type { Client } from './store/clients.js'
-import type { NewDelegation } from './store/issuances.js'
+import type { NewDelegation, Recorded } from './store/issuances.js'
 
 /** What a grant has decided. */
 export interface Issuance {
@@ -31,6 +32,8 @@ export interface Issuance {
   /** Made together with the token: the last of `lineage`. */
   newDelegation: NewDelegation | undefined
   parentJti: string | undefined
+  /** What was asked for and cut. */
+  narrowed: NarrowingReport | undefined
   /** RFC 8693 §2.2.1 asks for `issued_token_type`; RFC 6749 does not know it. */
   exchanged: boolean
 }
@@ -64,7 +67,7 @@ const record = (
   jti: string,
   iat: number,
   { store }: Deps,
-): Promise<boolean> => {
+): Promise<Recorded> => {
   const { lineage, newDelegation } = issuance
   return store.issuances.record({
     jti,
@@ -83,6 +86,22 @@ const record = (
   })
 }
 
+const checkRecorded = (outcome: Recorded): void => {
+  if (outcome === 'ended') {
+    throw new OAuthError('invalid_request', {
+      description: 'The delegation behind this token is no longer alive.',
+      reason: 'delegation_revoked',
+    })
+  }
+  if (outcome === 'fan_out') {
+    throw new OAuthError('access_denied', {
+      description: 'Too many delegations hang from this one, or too many were made just now.',
+      reason: 'fan_out',
+      hint: 'Wait for some to expire, revoke some, or raise delegation_bounds.',
+    })
+  }
+}
+
 /** RFC 8693 §2.2.1: what cannot be used as an access token is of type `N_A`. */
 const responseOf = (issuance: Issuance, accessToken: string, iat: number) => {
   const handOff = issuance.kind === 'hand_off'
@@ -95,8 +114,9 @@ const responseOf = (issuance: Issuance, accessToken: string, iat: number) => {
     ...(issuance.scope.length > 0 && { scope: formatScope(issuance.scope) }),
     ...(issuance.exchanged && {
       issued_token_type: handOff ? tokenTypes.jwt : tokenTypes.accessToken,
-      ...(!isEmpty(limits) && { agent_limits: limits }),
     }),
+    ...(!isEmpty(limits) && { agent_limits: limits }),
+    ...(issuance.narrowed && { narrowed: issuance.narrowed }),
   }
 }
 
@@ -109,12 +129,7 @@ const responseOf = (issuance: Issuance, accessToken: string, iat: number) => {
 export const issueTokens = async (issuance: Issuance, deps: Deps) => {
   const jti = deps.newId('at')
   const iat = toSeconds(deps.now())
-  if (!(await record(issuance, jti, iat, deps))) {
-    throw new OAuthError('invalid_request', {
-      description: 'The delegation behind this token is no longer alive.',
-      reason: 'delegation_revoked',
-    })
-  }
+  checkRecorded(await record(issuance, jti, iat, deps))
   const accessToken = deps.keys.sign('at+jwt', claimsOf(issuance, deps.issuer, jti, iat))
   return responseOf(issuance, accessToken, iat)
 }

@@ -13,6 +13,7 @@ import { hashSecret } from './middleware/authenticate-client.js'
 import { createSeal } from './seal.js'
 import { applyConfig } from './store/apply-config.js'
 import { type Database, openDatabase } from './store/database.js'
+import type { FanOut } from './store/issuances.js'
 import { openStore } from './store/store.js'
 
 export interface ServerOptions {
@@ -26,13 +27,21 @@ export interface ServerOptions {
 
 const newId: Deps['newId'] = (prefix) => `${prefix}_${randomBytes(16).toString('base64url')}`
 
+/** Plenty for an orchestrator, and an end to a loop that delegates. */
+const defaultFanOut = 1000
+
+const fanOutOf = ({ delegation_bounds: bounds }: Config): FanOut => ({
+  maxChildren: bounds?.max_children ?? defaultFanOut,
+  maxChildrenPerMinute: bounds?.max_children_per_minute ?? defaultFanOut,
+})
+
 /** Opens everything that needs no address. Takes the database over, and closes it. */
 export const openServer = async (options: ServerOptions) => {
   const { config, database, log, now = () => new Date() } = options
   try {
     checkConfig(config)
     await applyConfig(database, config, { hashSecret, newId: () => newId('dlg'), now: now() })
-    const store = openStore(database, now)
+    const store = openStore(database, fanOutOf(config), now)
     const seal = createSeal(options.secret)
     const alg = config.signing_alg ?? 'ES256'
     const keys = await openKeys({ store: store.signingKeys, seal, alg, now })

@@ -313,9 +313,9 @@ describe('the record', () => {
   })
 
   test('is waited for: without it there is no answer', async () => {
-    let commit: (done: boolean) => void = () => {}
+    let commit: (outcome: 'recorded') => void = () => {}
     const record = () =>
-      new Promise<boolean>((resolve) => {
+      new Promise<'recorded'>((resolve) => {
         commit = resolve
       })
     const issuancesStore = { ...server.deps.store.issuances, record }
@@ -334,7 +334,7 @@ describe('the record', () => {
     // Another whole request fits in before the row is committed.
     await server.clientCredentials('loner', {})
     expect(answered).toBe(false)
-    commit(true)
+    commit('recorded')
     expect((await response).status).toBe(200)
   })
 

@@ -22,6 +22,8 @@ export const serverMetadata = (issuer: string) => ({
   access_token_signing_alg_values_supported: signingAlgorithms,
   agent_budget_endpoint: `${issuer}/ledger`,
   agent_revocation_feed_endpoint: `${issuer}/revocations`,
+  delegation_check_endpoint: `${issuer}/delegations/check`,
+  delegations_endpoint: `${issuer}/delegations`,
 })
 
 export const metadataEndpoint = (issuer: string): Handler => {

@@ -1,8 +1,14 @@
 /** The client acts for itself. RFC 6749 §4.4. */
-import { type Authority, intersectScope, narrow, OAuthError, parseScope } from '@behalf/protocol'
+import {
+  type Authority,
+  intersectScope,
+  narrow,
+  narrowingReport,
+  parseScope,
+} from '@behalf/protocol'
 import { type Deps, toSeconds } from '../deps.js'
 import type { Client } from '../store/clients.js'
-import { accessTokenSeconds, type Grant } from './grant.js'
+import { accessTokenSeconds, checkConfidential, type Grant } from './grant.js'
 import { requestedTargets, scopesOf } from './target.js'
 
 /** Any confidential client may have a token for this server; for resources, those it is given. */
@@ -14,7 +20,7 @@ const targetsOf = (client: Client, requested: string[] | undefined, issuer: stri
 const standingAuthority = async (client: Client, targets: string[], deps: Deps) => {
   const forServer = targets[0] === deps.issuer
   const allowed: Authority = {
-    scope: client.scope,
+    scope: forServer ? client.api_scope : client.scope,
     resources: forServer ? [deps.issuer] : client.resources,
     limits: client.agent_limits,
     expiresAt: toSeconds(deps.now()) + accessTokenSeconds,
@@ -26,13 +32,7 @@ const standingAuthority = async (client: Client, targets: string[], deps: Deps) 
 }
 
 export const clientCredentials: Grant = async ({ client, form }, deps) => {
-  // RFC 6749 §4.4: a public client has no credential, so there is nothing to grant on.
-  if (client.token_endpoint_auth_method === 'none') {
-    throw new OAuthError('unauthorized_client', {
-      description: 'A public client cannot use this grant type.',
-      reason: 'public_client',
-    })
-  }
+  checkConfidential(client)
   const wanted = form.get('scope')
   const scope = wanted === undefined ? undefined : parseScope(wanted)
   const targets = targetsOf(client, await requestedTargets(form, deps), deps.issuer)
@@ -55,6 +55,7 @@ export const clientCredentials: Grant = async ({ client, form }, deps) => {
     lineage: [root],
     newDelegation: undefined,
     parentJti: undefined,
+    narrowed: narrowingReport({ scope }, granted),
     exchanged: false,
   }
 }

@@ -114,6 +114,29 @@ const parseLimits = (text: string): AgentLimits => {
 const optional = <T>(value: string | undefined, parse: (value: string) => T): T | undefined =>
   value === undefined ? undefined : parse(value)
 
+/**
+ * What is asked for, whatever it is asked of.
+ *
+ * @throws OAuthError `invalid_request`, `invalid_scope` or `invalid_target`
+ */
+export const parseAsked = async (
+  form: Form,
+  deps: Deps,
+): Promise<Omit<ExchangeRequest, 'subjectToken' | 'actorToken'>> => {
+  checkNotEmpty(form)
+  checkNoStrayLimits(form)
+  const requestedActor = form.get('requested_actor')
+  if (requestedActor !== undefined && !clientId.safeParse(requestedActor).success) {
+    throw refuse('requested_actor is not a client_id.', 'malformed_requested_actor')
+  }
+  return {
+    requestedActor,
+    scope: optional(form.get('scope'), parseScope),
+    targets: await requestedTargets(form, deps),
+    limits: optional(form.get('agent_limits'), parseLimits),
+  }
+}
+
 /** @throws OAuthError `invalid_request`, `invalid_scope` or `invalid_target` */
 export const parseExchange = async (form: Form, deps: Deps): Promise<ExchangeRequest> => {
   checkNotEmpty(form)
@@ -121,16 +144,9 @@ export const parseExchange = async (form: Form, deps: Deps): Promise<ExchangeReq
   checkTokenTypes(form)
   const subjectToken = form.get('subject_token')
   if (subjectToken === undefined) throw refuse('subject_token is missing.', 'empty_parameter')
-  const requestedActor = form.get('requested_actor')
-  if (requestedActor !== undefined && !clientId.safeParse(requestedActor).success) {
-    throw refuse('requested_actor is not a client_id.', 'malformed_requested_actor')
-  }
   return {
     subjectToken: readToken(subjectToken, 'subject_token', deps),
     actorToken: optional(form.get('actor_token'), (token) => readToken(token, 'actor_token', deps)),
-    requestedActor,
-    scope: optional(form.get('scope'), parseScope),
-    targets: await requestedTargets(form, deps),
-    limits: optional(form.get('agent_limits'), parseLimits),
+    ...(await parseAsked(form, deps)),
   }
 }

@@ -1,4 +1,5 @@
 /** A grant type answers one question: may this be granted? It never mints and knows no HTTP. */
+import { OAuthError } from '@behalf/protocol'
 import type { Deps } from '../deps.js'
 import type { Form } from '../form.js'
 import type { Issuance } from '../issue-tokens.js'
@@ -15,3 +16,12 @@ export type Grant = (request: GrantRequest, deps: Deps) => Promise<Issuance>
 /** Seconds that an access token lives at most: for an agent itself, and under a delegation. */
 export const accessTokenSeconds = 900
 export const delegatedTokenSeconds = 300
+
+/** RFC 6749 §4.4, RFC 8693 §5: a public client has no credential, so there is nothing to grant on. */
+export const checkConfidential = (client: Client): void => {
+  if (client.token_endpoint_auth_method !== 'none') return
+  throw new OAuthError('unauthorized_client', {
+    description: 'A public client cannot use this grant type.',
+    reason: 'public_client',
+  })
+}

@@ -1,13 +1,11 @@
 /** `resource` (RFC 8707 §2) and `audience` (RFC 8693 §2.1): what the token is for. */
 import { isResourceUri, OAuthError } from '@behalf/protocol'
+import { apiScopes } from '../api-scopes.js'
 import type { Deps } from '../deps.js'
 import type { Form } from '../form.js'
 import type { Resource } from '../store/resources.js'
 
 const maxTargets = 20
-
-/** Scopes of the server's own API, for tokens whose audience is the issuer. */
-export const apiScopes = ['budgets:charge', 'delegations:read', 'delegations:revoke', 'admin']
 
 const refuse = (description: string, reason: string): OAuthError =>
   new OAuthError('invalid_target', {
@@ -57,7 +55,7 @@ export const scopesOf = async (
   tenantId: string | undefined,
   deps: Deps,
 ): Promise<string[]> => {
-  if (targets.length === 1 && targets[0] === deps.issuer) return apiScopes
+  if (targets.length === 1 && targets[0] === deps.issuer) return [...apiScopes]
   const known = await deps.store.resources.findMany(targets)
   const mine = (resource: Resource): boolean =>
     resource.tenant_id === undefined || resource.tenant_id === tenantId

@@ -7,20 +7,22 @@ import {
   checkNextActor,
   extendActor,
   hardDelegationDepth,
+  isOAuthError,
   maxLineage,
   narrow,
+  narrowingReport,
   OAuthError,
 } from '@behalf/protocol'
 import { type Deps, fromSeconds, toSeconds } from '../deps.js'
 import type { Issuance } from '../issue-tokens.js'
 import type { Client } from '../store/clients.js'
-import type { DelegationRule } from '../store/delegation-rules.js'
 import type { Delegation } from '../store/delegations.js'
 import type { NewDelegation } from '../store/issuances.js'
+import { findHop, type Hop } from './exchange-hop.js'
 import { type ExchangeRequest, parseExchange } from './exchange-request.js'
 import { type ExchangeShape, routeExchange } from './exchange-shape.js'
 import { authorityOf, checkStanding } from './exchange-standing.js'
-import { delegatedTokenSeconds, type Grant } from './grant.js'
+import { checkConfidential, delegatedTokenSeconds, type Grant } from './grant.js'
 
 interface Exchange {
   client: Client
@@ -28,30 +30,6 @@ interface Exchange {
   /** The delegation of the subject token. */
   parent: Delegation
   authority: Authority
-}
-
-/** Who acts afterwards, and the rule that lets them. */
-interface Hop {
-  actor: Client
-  rule: DelegationRule
-}
-
-const notPermitted = (): OAuthError =>
-  new OAuthError('access_denied', {
-    description: 'No rule lets this client delegate to that actor.',
-    reason: 'delegation_not_permitted',
-    hint: 'Have an administrator add a delegation rule from the one to the other.',
-  })
-
-/** An actor that does not exist, is off or is another tenant's is refused as one without a rule. */
-const findHop = async (from: string, to: string, tenantId: string | undefined, deps: Deps) => {
-  const [actor, rule] = await Promise.all([
-    deps.store.clients.find(to),
-    deps.store.delegationRules.find(from, to),
-  ])
-  const permitted = actor && rule && !actor.disabled && actor.tenant_id === tenantId
-  if (!permitted || rule.tenant_id !== tenantId) throw notPermitted()
-  return { actor, rule }
 }
 
 const nextActor = (shape: ExchangeShape, client: Client): string | undefined => {
@@ -75,7 +53,7 @@ const targetsOf = ({ request, parent }: Exchange): readonly string[] | undefined
 
 const narrowed = (exchange: Exchange, hop: Hop | undefined, now: number): Authority => {
   const { authority, request } = exchange
-  const expiresIn = hop?.rule.expires_in_seconds
+  const expiresIn = hop?.rule.expiresInSeconds
   return narrow(
     authority,
     {
@@ -119,7 +97,7 @@ const childOf = (
     limits: agentLimitsClaim(granted.limits),
     budget_ids: [...parent.budget_ids, id],
     cap: granted.limits.costBudget?.toString(),
-    rule_id: hop?.rule.id,
+    rule_ids: hop?.rule.ids,
     expires_at: fromSeconds(granted.expiresAt).toISOString(),
   }
 }
@@ -133,6 +111,7 @@ const issuanceOf = ({ request, parent }: Exchange, granted: Authority, now: numb
   audience: granted.resources,
   expiresAt: Math.min(granted.expiresAt, now + delegatedTokenSeconds),
   parentJti: request.subjectToken.id,
+  narrowed: narrowingReport(request, granted),
   mayAct: undefined,
   exchanged: true,
 })
@@ -196,26 +175,68 @@ const checkTenant = (token: AccessToken, client: Client, name: string): void => 
   })
 }
 
-export const tokenExchange: Grant = async ({ client, form }, deps) => {
-  if (client.token_endpoint_auth_method === 'none') {
-    throw new OAuthError('unauthorized_client', {
-      description: 'A public client cannot use this grant type.',
-      reason: 'public_client',
-    })
+/** What an exchange would come to: decided, and nothing made yet. */
+export interface ExchangeDecision {
+  shape: ExchangeShape['shape']
+  hop: Hop | undefined
+  issuance: Issuance
+}
+
+/** Names the rule under which something was refused, so that someone can go and read it. */
+const withRules = (error: OAuthError, { rule }: Hop): OAuthError => {
+  const { code, description, reason, hint, details } = error
+  return new OAuthError(code, {
+    description,
+    reason,
+    hint,
+    details: { ...details, rule_ids: rule.ids },
+  })
+}
+
+const decideStanding = async (
+  exchange: Exchange,
+  shape: ExchangeShape,
+  deps: Deps,
+): Promise<Omit<ExchangeDecision, 'shape'>> => {
+  const now = toSeconds(deps.now())
+  if (shape.shape === 'accept') return { hop: undefined, issuance: accept(exchange, now) }
+  const { client, parent, request } = exchange
+  const to = nextActor(shape, client)
+  if (to === undefined) {
+    return { hop: undefined, issuance: extend(exchange, shape, undefined, now, deps) }
   }
-  const request = await parseExchange(form, deps)
+  checkNextActor(request.subjectToken, to, hardDelegationDepth)
+  const hop = await findHop(parent, to, shape.shape === 'pull' ? 'pull' : 'push', deps)
+  try {
+    return { hop, issuance: extend(exchange, shape, hop, now, deps) }
+  } catch (error) {
+    throw isOAuthError(error) ? withRules(error, hop) : error
+  }
+}
+
+/**
+ * The whole decision, in the order in which a refusal tells least: tenant, shape, what is alive, who
+ * may, how much. The token endpoint mints what comes out; the check endpoint shows it.
+ *
+ * @throws OAuthError
+ */
+export const decideExchange = async (
+  client: Client,
+  request: ExchangeRequest,
+  deps: Deps,
+): Promise<ExchangeDecision> => {
   const { subjectToken, actorToken } = request
   checkTenant(subjectToken, client, 'subject_token')
   if (actorToken) checkTenant(actorToken, client, 'actor_token')
   const shape = routeExchange(request, client, deps.issuer)
   const parent = await checkStanding(subjectToken, 'subject_token', deps)
   if (actorToken) await checkStanding(actorToken, 'actor_token', deps)
-  const exchange = { client, request, parent, authority: authorityOf(parent, subjectToken) }
-  const now = toSeconds(deps.now())
-  if (shape.shape === 'accept') return accept(exchange, now)
-  const to = nextActor(shape, client)
-  if (to === undefined) return extend(exchange, shape, undefined, now, deps)
-  checkNextActor(subjectToken, to, hardDelegationDepth)
-  const hop = await findHop(parent.actor, to, client.tenant_id, deps)
-  return extend(exchange, shape, hop, now, deps)
+  const authority = authorityOf(parent, subjectToken)
+  const decided = await decideStanding({ client, request, parent, authority }, shape, deps)
+  return { shape: shape.shape, ...decided }
+}
+
+export const tokenExchange: Grant = async ({ client, form }, deps) => {
+  checkConfidential(client)
+  return (await decideExchange(client, await parseExchange(form, deps), deps)).issuance
 }

@@ -62,10 +62,12 @@ export const authenticateCaller = (scope: string, deps: Deps): MiddlewareHandler
     if (bearer !== undefined) {
       const [client, token] = await byToken(bearer, scope, deps)
       c.set('client', client)
-      c.set('apiToken', token)
+      c.set('apiScope', token.scope)
     } else {
       if (header === '') throw invalidClient('no_credentials')
-      c.set('client', await authenticateBasic(header, deps))
+      const client = await authenticateBasic(header, deps)
+      c.set('client', client)
+      c.set('apiScope', client.api_scope)
     }
     await next()
   }

@@ -1,5 +1,4 @@
 /** What middleware leaves for the endpoints behind it. */
-import type { AccessToken } from '@behalf/protocol'
 import type { Form } from '../form.js'
 import type { Client } from '../store/clients.js'
 
@@ -9,7 +8,7 @@ export interface Env {
     json: unknown
     /** The client that has authenticated. */
     client: Client
-    /** The access token it came with, at the server's own API, if it came with one. */
-    apiToken: AccessToken | undefined
+    /** What it may do at the server's own API: with a token, what the token says. */
+    apiScope: readonly string[]
   }
 }

@@ -1,14 +1,21 @@
 /** Brings the database to what the configuration says, in one transaction, as often as one likes. */
 import { createHash } from 'node:crypto'
 import { type AgentLimitsClaim, agentLimitsSchema, grantTypes } from '@behalf/protocol'
-import { type ClientConfig, type Config, ruleLimits } from '../config.js'
+import {
+  type ClientConfig,
+  type Config,
+  type RuleConfig,
+  ruleLimits,
+  ruleSelector,
+  ruleTenant,
+} from '../config.js'
 import { upsertClient } from './clients.js'
 import type { Database, Drizzle } from './database.js'
-import { type NewDelegationRule, replaceRules } from './delegation-rules.js'
+import { type NewDelegationRule, replaceRules, selectorText } from './delegation-rules.js'
 import { ensureRoot, setCap } from './delegations.js'
 import { withRetry } from './failures.js'
 import { upsertResource } from './resources.js'
-import { liveDelegationsOf, liveRootsOfTenant, revokeDelegations } from './revocations.js'
+import { revokeStandingOf } from './revocations.js'
 import { upsertTenant } from './tenants.js'
 
 export interface ApplyConfigOptions {
@@ -50,8 +57,8 @@ const applyClient = async (
   await upsertClient(drizzle, row)
   if (disabled) {
     // Switched off: whatever it holds ends now, and so does all that hangs below.
-    const held = await liveDelegationsOf(drizzle, client.client_id)
-    await revokeDelegations(drizzle, held, 'client_disabled', options.now)
+    const { client_id } = client
+    await revokeStandingOf(drizzle, { client_id }, undefined, 'client_disabled', options.now)
   } else if (client.kind === 'agent' && !options.tenantOff) {
     const standing = {
       client_id: client.client_id,
@@ -64,16 +71,15 @@ const applyClient = async (
   }
 }
 
-const ruleRow = (config: Config, rule: Config['delegation_rules'][number]): NewDelegationRule => {
-  const from = config.clients.find(({ client_id }) => client_id === rule.from)
-  const id = createHash('sha256')
-    .update(JSON.stringify([rule.from, rule.to]))
-    .digest('base64url')
+/** The same rule keeps its id over restarts; one that says something else is another rule. */
+const ruleRow = (config: Config, rule: RuleConfig): NewDelegationRule => {
+  const id = createHash('sha256').update(JSON.stringify(rule)).digest('base64url')
   return {
     id: `rul_${id.slice(0, 22)}`,
-    tenantId: from?.tenant_id ?? null,
-    fromClientId: rule.from,
-    toClientId: rule.to,
+    tenantId: ruleTenant(rule, config) ?? null,
+    fromSelector: selectorText(ruleSelector(rule.from)),
+    toSelector: selectorText(ruleSelector(rule.to)),
+    mode: rule.mode ?? 'both',
     scope: rule.scope === undefined ? null : words(rule.scope),
     resources: rule.resources ?? null,
     limits: ruleLimits(rule) as AgentLimitsClaim,
@@ -92,8 +98,8 @@ const applyAll = async (
     const { costBudget } = agentLimitsSchema.parse(limits ?? {})
     await setCap(drizzle, `tenant:${tenantId}`, tenantId, costBudget)
     if (disabled) {
-      const roots = await liveRootsOfTenant(drizzle, tenantId)
-      await revokeDelegations(drizzle, roots, 'tenant_disabled', options.now)
+      const tenant = { tenant_id: tenantId }
+      await revokeStandingOf(drizzle, tenant, undefined, 'tenant_disabled', options.now)
     }
   }
   for (const resource of config.resources) {

@@ -1,6 +1,7 @@
 /** Clients, as RFC 7591 names their metadata. Read on every request, so that a change counts at once. */
 import { type AgentLimits, agentLimitsSchema } from '@behalf/protocol'
 import { sql } from 'drizzle-orm'
+import { apiScopes } from '../api-scopes.js'
 import { createBatch } from './batch.js'
 import type { Database, Drizzle, Row } from './database.js'
 import { type ClientKind, clients as table } from './schema.js'
@@ -20,11 +21,15 @@ export interface Client {
   disabled: boolean
   /** The live root of the client's own standing authority. */
   root_delegation_id: string | undefined
+  /** What it may do at the server's own API. */
+  api_scope: readonly string[]
   /** Resources of which this client is the resource server. */
   serves: readonly string[]
 }
 
 export type NewClient = typeof table.$inferInsert
+
+const apiScopeList = apiScopes.map((scope) => `'${scope}'`).join(', ')
 
 const columns = `
   select c.client_id, c.kind, c.agent_type, c.tenant_id, c.client_secret_hash,
@@ -32,6 +37,10 @@ const columns = `
     c.disabled or coalesce(t.disabled, false) as disabled,
     (select d.id from delegations d where d.actor = c.client_id and d.parent_id is null
       and d.subject = d.actor and d.revoked_at is null) as root_delegation_id,
+    -- A word that one of its resources uses as well is meant for that resource.
+    array(select unnest(c.scope) intersect select unnest(array[${apiScopeList}])
+      except select unnest(r.scopes_supported) from resources r
+        where r.resource = any(c.resources)) as api_scope,
     array(select r.resource from resources r where r.client_id = c.client_id) as serves
   from clients c left join tenants t on t.tenant_id = c.tenant_id`
 

@@ -12,6 +12,11 @@ import * as schema from './schema.js'
 export type Drizzle = PgDatabase<PgQueryResultHKT, typeof schema>
 export type Row = Record<string, unknown>
 
+export interface Statement {
+  text: string
+  params: unknown[]
+}
+
 export interface Database {
   /** For transactions and for whatever is not hot. */
   readonly drizzle: Drizzle
@@ -19,6 +24,8 @@ export interface Database {
   read(text: string, params: unknown[]): Promise<Row[]>
   /** A prepared statement on the one connection of batched writes. */
   write(text: string, params: unknown[]): Promise<Row[]>
+  /** Two of them in one transaction: the second sees what the first had to wait for. */
+  writeAfter(first: Statement, second: Statement): Promise<Row[]>
   close(): Promise<void>
 }
 
@@ -41,6 +48,11 @@ const openPglite = async (path: string | undefined): Promise<Database> => {
     drizzle,
     read: run,
     write: run,
+    writeAfter: (first, second) =>
+      pglite.transaction(async (transaction) => {
+        await transaction.query(first.text, first.params)
+        return (await transaction.query<Row>(second.text, second.params)).rows
+      }),
     close: async () => {
       await pglite.close()
       release()
@@ -64,13 +76,18 @@ const openPostgres = async (url: string): Promise<Database> => {
   const reads = postgres(url, { ...options, max: 2 })
   const writes = postgres(url, { ...options, max: 1 })
   const prepared =
-    (client: postgres.Sql) =>
+    (client: Pick<postgres.Sql, 'unsafe'>) =>
     (text: string, params: unknown[]): Promise<Row[]> =>
       client.unsafe(text, params as postgres.ParameterOrJSON<never>[], { prepare: true })
   return {
     drizzle: drizzlePostgres(transactions, { schema }),
     read: prepared(reads),
     write: prepared(writes),
+    writeAfter: (first, second) =>
+      writes.begin(async (transaction) => {
+        await prepared(transaction)(first.text, first.params)
+        return prepared(transaction)(second.text, second.params)
+      }) as Promise<Row[]>,
     close: async () => {
       await Promise.all([transactions, reads, writes].map((client) => client.end({ timeout: 5 })))
     },

@@ -1,32 +1,60 @@
 /** Who may delegate to whom. */
-import { type AgentLimits, agentLimitsSchema } from '@behalf/protocol'
+import {
+  agentLimitsSchema,
+  type DelegationRule,
+  type RuleParty,
+  type RuleSelector,
+} from '@behalf/protocol'
 import { notInArray } from 'drizzle-orm'
-import type { Database, Drizzle } from './database.js'
+import type { Database, Drizzle, Row } from './database.js'
 import { delegationRules as table } from './schema.js'
-
-export interface DelegationRule {
-  id: string
-  tenant_id: string | undefined
-  scope: readonly string[] | undefined
-  resources: readonly string[] | undefined
-  limits: AgentLimits
-  expires_in_seconds: number | undefined
-}
 
 export type NewDelegationRule = typeof table.$inferInsert
 
+/** The stored form of a selector. */
+export const selectorText = (selector: RuleSelector): string => {
+  if (selector === '*') return '*'
+  return 'client_id' in selector ? `client:${selector.client_id}` : `type:${selector.agent_type}`
+}
+
+const parseSelector = (text: string): RuleSelector => {
+  if (text === '*') return '*'
+  const name = text.slice(text.indexOf(':') + 1)
+  return text.startsWith('client:') ? { client_id: name } : { agent_type: name }
+}
+
+const selectorsOf = ({ client_id, agent_type }: RuleParty): string[] => [
+  '*',
+  `client:${client_id}`,
+  ...(agent_type === undefined ? [] : [`type:${agent_type}`]),
+]
+
+const parse = (row: Row): DelegationRule => ({
+  id: String(row.id),
+  from: parseSelector(String(row.from_selector)),
+  to: parseSelector(String(row.to_selector)),
+  mode: row.mode as DelegationRule['mode'],
+  scope: (row.scope ?? undefined) as string[] | undefined,
+  resources: (row.resources ?? undefined) as string[] | undefined,
+  limits: agentLimitsSchema.parse(row.limits),
+  expiresInSeconds: (row.expires_in_seconds ?? undefined) as number | undefined,
+})
+
 export const delegationRulesStore = ({ read }: Database) => ({
-  find: async (from: string, to: string): Promise<DelegationRule | undefined> => {
-    const [row] = await read(
-      `select id, tenant_id, scope, resources, limits, expires_in_seconds from delegation_rules
-       where from_client_id = $1 and to_client_id = $2 and enabled`,
-      [from, to],
+  /** The enabled rules of the tenant whose both ends fit these parties. */
+  between: async (
+    tenantId: string | undefined,
+    from: RuleParty,
+    to: RuleParty,
+  ): Promise<DelegationRule[]> => {
+    const rows = await read(
+      `select id, from_selector, to_selector, mode, scope, resources, limits, expires_in_seconds
+       from delegation_rules
+       where from_selector = any($1::text[]) and to_selector = any($2::text[])
+         and tenant_id is not distinct from $3::text and enabled`,
+      [selectorsOf(from), selectorsOf(to), tenantId ?? null],
     )
-    if (!row) return undefined
-    const optional = Object.fromEntries(
-      Object.entries(row).map(([name, value]) => [name, value ?? undefined]),
-    )
-    return { ...optional, limits: agentLimitsSchema.parse(row.limits) } as DelegationRule
+    return rows.map(parse)
   },
 })
 

@@ -18,11 +18,32 @@ export interface Delegation {
   budget_ids: readonly string[]
   expires_at: Date | undefined
   revoked_at: Date | undefined
+  parent_id: string | undefined
+  rule_ids: readonly string[] | undefined
+  created_at: Date
+}
+
+/** Where a page of a listing begins: after this row. */
+export interface DelegationCursor {
+  createdAt: Date
+  id: string
+}
+
+export interface DelegationFilter {
+  tenantId: string | undefined
+  /** Only what this client holds, has lent on, or is the subject of. */
+  party: string | undefined
+  subject: string | undefined
+  actor: string | undefined
+  /** This delegation and all below it. */
+  under: string | undefined
+  after: DelegationCursor | undefined
+  limit: number
 }
 
 const columns = `
   select id, lineage, tenant_id, subject, actor, act, scope, resources, limits, budget_ids,
-    expires_at, revoked_at
+    expires_at, revoked_at, parent_id, rule_ids, created_at
   from delegations`
 
 const parse = (row: Row): Delegation => {
@@ -31,6 +52,23 @@ const parse = (row: Row): Delegation => {
   )
   return { ...optional, limits: agentLimitsSchema.parse(row.limits) } as Delegation
 }
+
+const listStatement = `
+  ${columns} d
+  where d.revoked_at is null
+    and (d.expires_at is null or d.expires_at > $1::text::timestamptz)
+    and d.tenant_id is not distinct from $2::text
+    and ($3::text is null or d.subject = $3::text or exists (
+      select from delegations above where above.id = any(d.lineage) and above.actor = $3::text))
+    and ($4::text is null or d.subject = $4::text)
+    and ($5::text is null or d.actor = $5::text)
+    and ($6::text is null or $6::text = any(d.lineage))
+    and ($7::text is null or (d.created_at, d.id) < ($7::text::timestamptz, $8::text))
+    and not exists (
+      select from delegations above where above.id = any(d.lineage) and (above.revoked_at is not null
+        or above.expires_at <= $1::text::timestamptz))
+  order by d.created_at desc, d.id desc
+  limit $9::int`
 
 /** True while nothing has ended it. Its ancestors are another question: see its lineage. */
 export const isAlive = (delegation: Delegation, now: Date): boolean =>
@@ -52,6 +90,37 @@ export const delegationsStore = ({ read, drizzle }: Database) => ({
   /** Those that there are, in no order. */
   findMany: async (ids: readonly string[]): Promise<Delegation[]> =>
     (await read(`${columns} where id = any($1::text[])`, [ids])).map(parse),
+
+  /** Live delegations, the newest first. What hangs from something revoked is not alive. */
+  list: async (filter: DelegationFilter, now: Date): Promise<Delegation[]> => {
+    const { tenantId, party, subject, actor, under, after, limit } = filter
+    const rows = await read(listStatement, [
+      now.toISOString(),
+      tenantId ?? null,
+      party ?? null,
+      subject ?? null,
+      actor ?? null,
+      under ?? null,
+      after?.createdAt.toISOString() ?? null,
+      after?.id ?? null,
+      limit,
+    ])
+    return rows.map(parse)
+  },
+
+  /** When each was last used: a token issued for it, or a reservation made on it. */
+  lastUsed: async (ids: readonly string[]): Promise<Map<string, Date>> => {
+    const rows = await read(
+      `select id, max(at) as at from (
+         select delegation_id as id, issued_at as at from issuances
+         where delegation_id = any($1::text[])
+         union all
+         select delegation_id, created_at from reservations where delegation_id = any($1::text[])
+       ) used group by id`,
+      [ids],
+    )
+    return new Map(rows.map((row) => [String(row.id), row.at as Date]))
+  },
 
   /** The id of the agent's live root, made with `newId` when there is none (any more). */
   ensureRoot: (client: Standing, newId: string, now: Date): Promise<string> =>

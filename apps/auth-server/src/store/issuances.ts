@@ -4,8 +4,9 @@
  * there is one: nothing is issued after a revocation has been committed.
  */
 import type { Actor, AgentLimitsClaim } from '@behalf/protocol'
+import { maxTokenLifetimeSeconds } from '../key-timeline.js'
 import { createBatch } from './batch.js'
-import type { Database } from './database.js'
+import type { Database, Row, Statement } from './database.js'
 import { withRetry } from './failures.js'
 
 export interface NewDelegation {
@@ -22,7 +23,7 @@ export interface NewDelegation {
   budget_ids: readonly string[]
   /** Micro-USD, as decimal text. */
   cap: string | undefined
-  rule_id: string | undefined
+  rule_ids: readonly string[] | undefined
   expires_at: string
 }
 
@@ -44,9 +45,26 @@ export interface IssuanceRow {
   delegation: NewDelegation | undefined
 }
 
+/** How many delegations may hang from one. */
+export interface FanOut {
+  /** Alive at the same time. */
+  maxChildren: number
+  /** Made within a minute. */
+  maxChildrenPerMinute: number
+}
+
+/** `ended`: something that the token stands on is no longer alive. `fan_out`: one child too many. */
+export type Recorded = 'recorded' | 'ended' | 'fan_out'
+
+/** Locked before they are counted: a statement does not see what was committed while it waited. */
+const lockParents = `
+  select id from delegations where id = any($1::text[]) order by id for no key update`
+
 const statement = `
   with asked as (
-    select * from jsonb_to_recordset($1::text::jsonb) as t(
+    select t.*, t.delegation->>'parent_id' as parent_id,
+      row_number() over (partition by t.delegation->>'parent_id' order by t.jti) as nth
+    from jsonb_to_recordset($1::text::jsonb) as t(
       jti text, parent_jti text, delegation_id text, tenant_id text, client_id text, subject text,
       actor text, scope text, aud text[], issued_at timestamptz, expires_at timestamptz,
       standing_on text[], delegation jsonb)
@@ -56,18 +74,33 @@ const statement = `
       and d.revoked_at is null and (d.expires_at is null or d.expires_at > $2::text::timestamptz)
     order by d.id
     for share
+  ), children as (
+    select d.parent_id,
+      count(*) filter (where d.revoked_at is null and d.expires_at > $2::text::timestamptz) as live,
+      count(*) filter (where d.created_at > $2::text::timestamptz - interval '1 minute') as recent
+    from delegations d
+    where d.parent_id in (select parent_id from asked)
+      -- None lives longer than this, since none outlives the token that it was made with.
+      and d.created_at > $2::text::timestamptz - interval '${maxTokenLifetimeSeconds} seconds'
+    group by d.parent_id
+  ), judged as (
+    select asked.*,
+      not exists (
+        select from unnest(standing_on) as step(id) where step.id not in (select id from alive)
+      ) as stands,
+      delegation is null or (coalesce(children.live, 0) + nth <= $3::int
+        and coalesce(children.recent, 0) + nth <= $4::int) as fits
+    from asked left join children using (parent_id)
   ), granted as (
-    select * from asked
-    where not exists (
-      select from unnest(standing_on) as step(id) where step.id not in (select id from alive))
+    select * from judged where stands and fits
   ), made as (
     insert into delegations (id, parent_id, lineage, tenant_id, subject, actor, act, scope, resources,
-      limits, budget_ids, rule_id, created_at, expires_at)
+      limits, budget_ids, rule_ids, created_at, expires_at)
     select d.id, d.parent_id, d.lineage, d.tenant_id, d.subject, d.actor, d.act, d.scope, d.resources,
-      d.limits, d.budget_ids, d.rule_id, g.issued_at, d.expires_at
+      d.limits, d.budget_ids, d.rule_ids, g.issued_at, d.expires_at
     from granted g, jsonb_to_record(g.delegation) as d(
       id text, parent_id text, lineage text[], tenant_id text, subject text, actor text, act jsonb,
-      scope text[], resources text[], limits jsonb, budget_ids text[], rule_id text,
+      scope text[], resources text[], limits jsonb, budget_ids text[], rule_ids text[],
       expires_at timestamptz)
     where g.delegation is not null
   ), funded as (
@@ -75,23 +108,45 @@ const statement = `
     select d.id, d.tenant_id, d.cap
     from granted g, jsonb_to_record(g.delegation) as d(id text, tenant_id text, cap bigint)
     where g.delegation is not null
+  ), recorded as (
+    insert into issuances (jti, parent_jti, delegation_id, tenant_id, client_id, subject, actor, scope,
+      aud, issued_at, expires_at)
+    select jti, parent_jti, delegation_id, tenant_id, client_id, subject, actor, scope,
+      aud, issued_at, expires_at
+    from granted
   )
-  insert into issuances (jti, parent_jti, delegation_id, tenant_id, client_id, subject, actor, scope,
-    aud, issued_at, expires_at)
-  select jti, parent_jti, delegation_id, tenant_id, client_id, subject, actor, scope,
-    aud, issued_at, expires_at
-  from granted
-  returning jti`
+  select jti, case when not stands then 'ended' when not fits then 'fan_out' else 'recorded' end
+    as outcome
+  from judged`
 
-export const issuancesStore = ({ write }: Database, now: () => Date) => {
-  const flush = async (rows: IssuanceRow[]): Promise<boolean[]> => {
-    const params = [JSON.stringify(rows), now().toISOString()]
-    const recorded = await withRetry(() => write(statement, params))
-    const jtis = new Set(recorded.map(({ jti }) => jti))
-    return rows.map(({ jti }) => jtis.has(jti))
+const parentsOf = (rows: IssuanceRow[]): string[] => [
+  ...new Set(rows.flatMap(({ standing_on }) => standing_on)),
+]
+
+export const issuancesStore = (database: Database, fanOut: FanOut, now: () => Date) => {
+  const outcomes = (rows: IssuanceRow[], recorded: Row[]): Recorded[] => {
+    const byJti = new Map(recorded.map(({ jti, outcome }) => [jti, outcome as Recorded]))
+    return rows.map(({ jti }) => byJti.get(jti) ?? 'ended')
   }
+  const record = (rows: IssuanceRow[]): Statement => ({
+    text: statement,
+    params: [
+      JSON.stringify(rows),
+      now().toISOString(),
+      fanOut.maxChildren,
+      fanOut.maxChildrenPerMinute,
+    ],
+  })
+  const own = createBatch(async (rows: IssuanceRow[]) => {
+    const { text, params } = record(rows)
+    return outcomes(rows, await withRetry(() => database.write(text, params)))
+  })
+  const delegated = createBatch(async (rows: IssuanceRow[]) => {
+    const lock = { text: lockParents, params: [parentsOf(rows)] }
+    return outcomes(rows, await withRetry(() => database.writeAfter(lock, record(rows))))
+  })
   return {
-    /** @returns false when a delegation that the token stands on was no longer alive */
-    record: createBatch(flush),
+    /** Together with others of the same moment, those that make a delegation apart. */
+    record: (row: IssuanceRow): Promise<Recorded> => (row.delegation ? delegated(row) : own(row)),
   }
 }

@@ -1,5 +1,5 @@
 /** Revocations: one row each, no tree walk; a token names all delegations that it stands on. */
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm'
 import { maxTokenLifetimeSeconds } from '../key-timeline.js'
 import type { Database, Drizzle } from './database.js'
 import { withRetry } from './failures.js'
@@ -52,29 +52,56 @@ export const revokeDelegations = async (
   return rows.length
 }
 
-/** All live delegations that an actor holds. */
-export const liveDelegationsOf = async (drizzle: Drizzle, actor: string): Promise<string[]> => {
-  const rows = await drizzle
-    .select({ id: delegations.id })
-    .from(delegations)
-    .where(and(eq(delegations.actor, actor), isNull(delegations.revokedAt)))
-  return rows.map(({ id }) => id)
+/** Whose authority is to end. */
+export type RevocationTarget = { client_id: string } | { subject: string } | { tenant_id: string }
+
+/**
+ * What the target stands on: all that a client holds, the roots of a subject, the roots of a tenant.
+ * With these ends all that was lent from them.
+ */
+const standingOf = (target: RevocationTarget) => {
+  if ('client_id' in target) return eq(delegations.actor, target.client_id)
+  const root = isNull(delegations.parentId)
+  if ('subject' in target) return and(root, eq(delegations.subject, target.subject))
+  return and(root, eq(delegations.tenantId, target.tenant_id))
 }
 
-/** The roots of a tenant that are alive: with them ends all that was ever lent in it. */
-export const liveRootsOfTenant = async (drizzle: Drizzle, tenantId: string): Promise<string[]> => {
-  const { tenantId: tenant, parentId, revokedAt } = delegations
+/**
+ * Revokes all that the target stands on and that is alive.
+ *
+ * @param within only what belongs to this tenant; absent: to any
+ * @returns how many delegations were revoked, those below them not counted
+ */
+export const revokeStandingOf = async (
+  drizzle: Drizzle,
+  target: RevocationTarget,
+  within: string | undefined,
+  cause: string,
+  now: Date,
+): Promise<number> => {
+  const { id, revokedAt, expiresAt, tenantId } = delegations
+  const mine = within === undefined ? undefined : eq(tenantId, within)
+  const alive = and(isNull(revokedAt), or(isNull(expiresAt), gt(expiresAt, now)))
   const rows = await drizzle
-    .select({ id: delegations.id })
+    .select({ id })
     .from(delegations)
-    .where(and(eq(tenant, tenantId), isNull(parentId), isNull(revokedAt)))
-  return rows.map(({ id }) => id)
+    .where(and(standingOf(target), mine, alive))
+  const ids = rows.map((row) => row.id)
+  return revokeDelegations(drizzle, ids, cause, now)
 }
 
 export const revocationsStore = ({ drizzle, read }: Database) => ({
   revoke: (id: string, cause: string, now: Date): Promise<number> =>
     withRetry(() =>
       drizzle.transaction((transaction) => revokeDelegations(transaction, [id], cause, now)),
+    ),
+
+  /** @returns how many delegations were revoked, those below them not counted */
+  revokeAllOf: (target: RevocationTarget, within: string | undefined, now: Date) =>
+    withRetry(() =>
+      drizzle.transaction((transaction) =>
+        revokeStandingOf(transaction, target, within, 'revoked_by_admin', now),
+      ),
     ),
 
   /** What is revoked and still matters, after a cursor. One statement, so cursor and list agree. */

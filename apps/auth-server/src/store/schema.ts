@@ -1,5 +1,11 @@
 /** Every table, one schema for PGlite and PostgreSQL. Secrets only as hashes or sealed. */
-import type { Actor, AgentLimitsClaim, ReservationState, SigningAlgorithm } from '@behalf/protocol'
+import type {
+  Actor,
+  AgentLimitsClaim,
+  DelegationRule,
+  ReservationState,
+  SigningAlgorithm,
+} from '@behalf/protocol'
 import { sql } from 'drizzle-orm'
 import {
   type AnyPgColumn,
@@ -64,15 +70,17 @@ export const delegationRules = pgTable(
   {
     id: text('id').primaryKey(),
     tenantId: text('tenant_id').references(() => tenants.tenantId),
-    fromClientId: text('from_client_id').notNull(),
-    toClientId: text('to_client_id').notNull(),
+    /** `client:ID`, `type:AGENT_TYPE` or `*`. */
+    fromSelector: text('from_selector').notNull(),
+    toSelector: text('to_selector').notNull(),
+    mode: text('mode').$type<DelegationRule['mode']>().notNull(),
     scope: text('scope').array(),
     resources: text('resources').array(),
     limits: jsonb('limits').$type<AgentLimitsClaim>().notNull(),
     expiresInSeconds: integer('expires_in_seconds'),
     enabled: boolean('enabled').notNull().default(true),
   },
-  (table) => [uniqueIndex('delegation_rules_pair').on(table.fromClientId, table.toClientId)],
+  (table) => [index('delegation_rules_from').on(table.fromSelector)],
 )
 
 /** One edge of lent authority. `lineage` is the path from the root to this row, this row included. */
@@ -92,7 +100,8 @@ export const delegations = pgTable(
     limits: jsonb('limits').$type<AgentLimitsClaim>().notNull(),
     /** Budgets that a charge draws on, the tenant's first. */
     budgetIds: text('budget_ids').array().notNull(),
-    ruleId: text('rule_id'),
+    /** The rule that let it be made, or those that did together. */
+    ruleIds: text('rule_ids').array(),
     createdAt: at('created_at').notNull(),
     expiresAt: at('expires_at'),
     revokedAt: at('revoked_at'),
@@ -103,7 +112,9 @@ export const delegations = pgTable(
     uniqueIndex('delegations_live_root')
       .on(table.actor)
       .where(sql`parent_id is null and subject = actor and revoked_at is null`),
-    index('delegations_parent_id').on(table.parentId),
+    index('delegations_parent_id').on(table.parentId, table.createdAt),
+    index('delegations_tenant_id').on(table.tenantId, table.createdAt, table.id),
+    index('delegations_subject').on(table.subject),
     index('delegations_actor').on(table.actor),
   ],
 )
@@ -187,6 +198,7 @@ export const reservations = pgTable(
     endedAt: at('ended_at'),
   },
   (table) => [
+    index('reservations_delegation_id').on(table.delegationId),
     index('reservations_open').on(table.expiresAt).where(sql`state = 'reserved'`),
     check('reservations_amount', sql`${table.amount} > 0`),
     check('reservations_charged', sql`${table.charged} between 0 and ${table.amount}`),

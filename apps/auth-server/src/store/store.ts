@@ -4,18 +4,18 @@ import type { Database } from './database.js'
 import { delegationRulesStore } from './delegation-rules.js'
 import { delegationsStore } from './delegations.js'
 import { idempotencyKeysStore } from './idempotency-keys.js'
-import { issuancesStore } from './issuances.js'
+import { type FanOut, issuancesStore } from './issuances.js'
 import { reservationsStore } from './reservations.js'
 import { resourcesStore } from './resources.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
 
-export const openStore = (database: Database, now: () => Date) => ({
+export const openStore = (database: Database, fanOut: FanOut, now: () => Date) => ({
   clients: clientsStore(database),
   delegationRules: delegationRulesStore(database),
   delegations: delegationsStore(database),
   idempotencyKeys: idempotencyKeysStore(database),
-  issuances: issuancesStore(database, now),
+  issuances: issuancesStore(database, fanOut, now),
   reservations: reservationsStore(database),
   resources: resourcesStore(database),
   revocations: revocationsStore(database),

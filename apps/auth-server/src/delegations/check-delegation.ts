@@ -1,0 +1,101 @@
+/** Explains a yes or a no to a delegation: the decision of the exchange, without making anything. */
+import {
+  type AccessToken,
+  agentLimitsClaim,
+  formatScope,
+  isOAuthError,
+  OAuthError,
+} from '@behalf/protocol'
+import { notFound } from '../budgets/charge-rights.js'
+import { type Deps, toSeconds } from '../deps.js'
+import type { Form } from '../form.js'
+import { type ExchangeRequest, parseAsked, parseExchange } from '../grants/exchange-request.js'
+import { accessTokenSeconds, checkConfidential } from '../grants/grant.js'
+import { decideExchange, type ExchangeDecision } from '../grants/token-exchange.js'
+import type { Client } from '../store/clients.js'
+import type { Delegation } from '../store/delegations.js'
+import { isParty } from './parties.js'
+
+/** What the holder's own token would say, for who asks about a delegation without having one. */
+const standingToken = (delegation: Delegation, { issuer, now }: Deps): AccessToken => {
+  const issuedAt = toSeconds(now())
+  const { expires_at: expires } = delegation
+  return {
+    issuer,
+    subject: delegation.subject,
+    audience: delegation.resources,
+    clientId: delegation.actor,
+    scope: delegation.scope,
+    issuedAt,
+    notBefore: undefined,
+    expiresAt: expires ? toSeconds(expires) : issuedAt + accessTokenSeconds,
+    id: '',
+    tenantId: delegation.tenant_id,
+    role: undefined,
+    agentType: undefined,
+    act: delegation.act,
+    mayAct: undefined,
+    limits: delegation.limits,
+    lineage: delegation.lineage,
+    claims: {},
+  }
+}
+
+/** Of a delegation: the question is what its holder could do with it. */
+const aboutDelegation = async (id: string, form: Form, caller: Client, deps: Deps) => {
+  const delegation = await deps.store.delegations.find(id)
+  const asking = { client: caller, scope: caller.api_scope }
+  if (!delegation || !(await isParty(delegation, asking, deps))) throw notFound()
+  const holder = await deps.store.clients.find(delegation.actor)
+  if (!holder) throw notFound()
+  const asked = await parseAsked(form, deps)
+  const subjectToken = standingToken(delegation, deps)
+  return { client: holder, request: { ...asked, subjectToken, actorToken: undefined } }
+}
+
+const question = async (
+  form: Form,
+  caller: Client,
+  deps: Deps,
+): Promise<{ client: Client; request: ExchangeRequest }> => {
+  const id = form.get('delegation_id')
+  if (id === undefined) return { client: caller, request: await parseExchange(form, deps) }
+  if (!form.has('subject_token') && !form.has('actor_token')) {
+    return aboutDelegation(id, form, caller, deps)
+  }
+  throw new OAuthError('invalid_request', {
+    description: 'Ask about a delegation or about a token, not about both.',
+    reason: 'two_questions',
+  })
+}
+
+const yes = ({ shape, hop, issuance }: ExchangeDecision, deps: Deps) => ({
+  allowed: true,
+  shape,
+  scope: formatScope(issuance.scope),
+  resources: issuance.newDelegation?.resources ?? issuance.audience,
+  agent_limits: agentLimitsClaim(issuance.limits),
+  expires_in: issuance.expiresAt - toSeconds(deps.now()),
+  ...(hop && { rule_ids: hop.rule.ids }),
+  ...(issuance.narrowed && { narrowed: issuance.narrowed }),
+})
+
+/** The first check that failed, in the words of its refusal. */
+const no = (error: OAuthError) => ({ allowed: false, ...error.toJSON() })
+
+/** Refusals of the decision are answers; those of the caller itself stay errors. */
+const isAnswer = (error: unknown): error is OAuthError =>
+  isOAuthError(error) &&
+  ['access_denied', 'invalid_request', 'invalid_scope', 'invalid_target'].includes(error.code)
+
+/** @throws OAuthError when the question itself cannot be asked */
+export const checkDelegation = async (form: Form, caller: Client, deps: Deps) => {
+  checkConfidential(caller)
+  try {
+    const { client, request } = await question(form, caller, deps)
+    return yes(await decideExchange(client, request, deps), deps)
+  } catch (error) {
+    if (isAnswer(error)) return no(error)
+    throw error
+  }
+}

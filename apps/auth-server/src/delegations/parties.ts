@@ -1,0 +1,26 @@
+/** Who may see and end a delegation: those who hold it, who lent it, for whom it acts, and admins. */
+import type { Deps } from '../deps.js'
+import type { Client } from '../store/clients.js'
+import type { Delegation } from '../store/delegations.js'
+
+/** A caller of the server's own API. */
+export interface Caller {
+  client: Client
+  scope: readonly string[]
+}
+
+/** An admin without a tenant is everyone's. */
+export const isAdminOf = ({ client, scope }: Caller, tenantId: string | undefined): boolean =>
+  scope.includes('admin') && (client.tenant_id === undefined || client.tenant_id === tenantId)
+
+/** The holder, anyone above it in the lineage, the subject, or an admin of the tenant. */
+export const isParty = async (
+  delegation: Delegation,
+  caller: Caller,
+  deps: Deps,
+): Promise<boolean> => {
+  const { client_id: id } = caller.client
+  if (delegation.subject === id || isAdminOf(caller, delegation.tenant_id)) return true
+  const lineage = await deps.store.delegations.findMany(delegation.lineage)
+  return lineage.some(({ actor }) => actor === id)
+}
