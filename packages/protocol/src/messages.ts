@@ -94,6 +94,8 @@ export const revocationFeedSchema = z.looseObject({
   /** Seconds for which this answer may be believed. */
   ttl: z.int().min(1),
   revoked: z.array(z.object({ id: z.string(), exp: z.int() })),
+  /** The cursor that was asked from, in an answer that is not the whole list. */
+  after: z.string().optional(),
   /** True when the list is the whole of what is revoked, false when it is what came after a cursor. */
   full: z.boolean(),
 })

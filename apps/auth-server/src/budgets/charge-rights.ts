@@ -60,17 +60,25 @@ export const chargeable = async (
     : byToken(token, caller, deps).catch(asDenial)
 }
 
-/** What the limits say of one action, whoever asks. The resource server checks it too, offline. */
-export const checkAction = ({ limits }: Delegation, action: string, amount: bigint): void => {
+/**
+ * What the limits say of one action, whoever asks. The resource server checks it too, offline.
+ *
+ * @returns the refusal, which is kept as the answer to its key; `undefined` when the action may be
+ */
+export const actionRefusal = (
+  { limits }: Delegation,
+  action: string,
+  amount: bigint,
+): OAuthError | undefined => {
   if (!allowsAction(limits, action)) {
-    throw new OAuthError('action_not_allowed', {
+    return new OAuthError('action_not_allowed', {
       description: 'This action is not among the allowed_actions of the delegation.',
       reason: 'action_not_allowed',
     })
   }
   const { maxCostPerAction: most } = limits
-  if (most === undefined || amount <= most) return
-  throw new OAuthError('insufficient_budget', {
+  if (most === undefined || amount <= most) return undefined
+  return new OAuthError('insufficient_budget', {
     description: 'One action may not cost that much.',
     reason: 'max_cost_per_action',
     details: {

@@ -6,7 +6,7 @@ import type { StoredAnswer } from '../store/idempotency-keys.js'
 import type { Balance, Ending, Ledger, StoredReservation } from '../store/reservations.js'
 import { remainingUsd } from './balance.js'
 import { notFound } from './charge-rights.js'
-import { keyedRequest, plusSeconds } from './reserve.js'
+import { keyedRequest, plusSeconds, refused } from './reserve.js'
 
 /** A reservation that expired and was charged can still be settled for this long. */
 export const reconciliationSeconds = 24 * 3600
@@ -55,11 +55,6 @@ const answer = (
   },
 })
 
-const refused = (error: OAuthError): StoredAnswer => ({
-  status: error.status,
-  body: error.toJSON(),
-})
-
 /** @param actual micro-USD that were used; `undefined` releases */
 export const endReservation = async (
   id: string,
@@ -77,7 +72,7 @@ export const endReservation = async (
         actual === undefined ? releasing(reservation, now) : settlement(reservation, actual, now)
       return answer(reservation, ending, await ledger.end(reservation, ending))
     } catch (error) {
-      // A refusal is an answer too, and kept; it has moved nothing.
+      // It has moved nothing.
       if (error instanceof OAuthError && error.code === 'reservation_ended') return refused(error)
       throw error
     }

@@ -1,13 +1,13 @@
 /** The first phase: hold the most that an action may cost. */
 import { createHash } from 'node:crypto'
-import { formatUsd, type reservationRequestSchema } from '@behalf/protocol'
+import { formatUsd, type OAuthError, type reservationRequestSchema } from '@behalf/protocol'
 import type { z } from 'zod'
 import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
 import type { StoredAnswer } from '../store/idempotency-keys.js'
 import type { Ledger, NewReservation } from '../store/reservations.js'
 import { budgetRefusal, remainingUsd } from './balance.js'
-import { chargeable, checkAction, delegationEnded } from './charge-rights.js'
+import { actionRefusal, chargeable, delegationEnded } from './charge-rights.js'
 
 /** A key outlives the window in which its reservation can still be settled. */
 const keepKeysSeconds = 48 * 3600
@@ -22,6 +22,12 @@ export const keyedRequest = (client: Client, key: string, asked: unknown, now: D
   expiresAt: plusSeconds(now, keepKeysSeconds),
 })
 
+/** A refusal is an answer too, and kept. */
+export const refused = (error: OAuthError): StoredAnswer => ({
+  status: error.status,
+  body: error.toJSON(),
+})
+
 const held = async (
   ledger: Ledger,
   reservation: NewReservation,
@@ -30,8 +36,7 @@ const held = async (
   const { amount } = reservation
   const result = await ledger.hold(reservation, lineage)
   if (!result.held) {
-    const refusal = result.alive ? budgetRefusal(amount, result.before) : delegationEnded()
-    return { status: refusal.status, body: refusal.toJSON() }
+    return refused(result.alive ? budgetRefusal(amount, result.before) : delegationEnded())
   }
   const after = result.before.map((balance) => ({ ...balance, held: balance.held + amount }))
   return {
@@ -56,7 +61,6 @@ export const reserve = async (
 ): Promise<StoredAnswer> => {
   const delegation = await chargeable(body, caller, deps)
   const { amount_usd: amount, action, ttl_seconds: ttl, on_expiry: onExpiry } = body
-  checkAction(delegation, action, amount)
   const now = deps.now()
   const asked = ['reserve', delegation.id, amount.toString(), action, ttl, onExpiry]
   const reservation = {
@@ -69,7 +73,10 @@ export const reserve = async (
     createdAt: now,
     expiresAt: plusSeconds(now, ttl),
   }
-  return deps.store.reservations.once(keyedRequest(caller, key, asked, now), (ledger) =>
-    held(ledger, { id: deps.newId('rsv'), ...reservation }, delegation.lineage),
+  const refusal = actionRefusal(delegation, action, amount)
+  return deps.store.reservations.once(keyedRequest(caller, key, asked, now), async (ledger) =>
+    refusal
+      ? refused(refusal)
+      : held(ledger, { id: deps.newId('rsv'), ...reservation }, delegation.lineage),
   )
 }

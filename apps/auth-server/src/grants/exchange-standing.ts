@@ -40,6 +40,19 @@ export const checkStanding = async (
   return own
 }
 
+/** A rule that was taken away stops what it once let happen, wherever in the lineage that was. */
+export const checkRulesStand = async (token: AccessToken, deps: Deps): Promise<void> => {
+  const lineage = await deps.store.delegations.findMany(token.lineage)
+  const ids = new Set(lineage.flatMap(({ rule_ids }) => rule_ids ?? []))
+  if (ids.size === 0 || (await deps.store.delegationRules.countEnabled([...ids])) === ids.size)
+    return
+  throw new OAuthError('access_denied', {
+    description: 'A rule that this delegation was made under is gone.',
+    reason: 'rule_withdrawn',
+    hint: 'Hand off again: the rules of today decide.',
+  })
+}
+
 const neverSeconds = 9_999_999_999
 
 /** Where nothing says how many hops may follow, the server's own bound counts from the root. */

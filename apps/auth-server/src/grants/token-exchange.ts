@@ -7,6 +7,7 @@ import {
   checkNextActor,
   extendActor,
   hardDelegationDepth,
+  intersectScope,
   isOAuthError,
   maxLineage,
   narrow,
@@ -21,8 +22,9 @@ import type { NewDelegation } from '../store/issuances.js'
 import { findHop, type Hop } from './exchange-hop.js'
 import { type ExchangeRequest, parseExchange } from './exchange-request.js'
 import { type ExchangeShape, routeExchange } from './exchange-shape.js'
-import { authorityOf, checkStanding } from './exchange-standing.js'
+import { authorityOf, checkRulesStand, checkStanding } from './exchange-standing.js'
 import { checkConfidential, delegatedTokenSeconds, type Grant } from './grant.js'
+import { scopesOf } from './target.js'
 
 interface Exchange {
   client: Client
@@ -51,9 +53,23 @@ const targetsOf = ({ request, parent }: Exchange): readonly string[] | undefined
   return request.targets ?? (kept.length > 0 ? kept : undefined)
 }
 
-const narrowed = (exchange: Exchange, hop: Hop | undefined, now: number): Authority => {
+/** The targets first, since what may be asked of them depends on what they know. */
+const knownScope = async (exchange: Exchange, deps: Deps): Promise<string[]> => {
+  const { authority, parent } = exchange
+  const wanted = { resources: targetsOf(exchange), hop: false, overAsk: 'trim' } as const
+  const { resources } = narrow(authority, wanted)
+  return scopesOf(resources, parent.tenant_id, deps)
+}
+
+const narrowed = async (
+  exchange: Exchange,
+  hop: Hop | undefined,
+  now: number,
+  deps: Deps,
+): Promise<Authority> => {
   const { authority, request } = exchange
-  const expiresIn = hop?.rule.expiresInSeconds
+  const known = await knownScope(exchange, deps)
+  const { scope = known, expiresInSeconds, ...rule } = hop?.rule ?? {}
   return narrow(
     authority,
     {
@@ -63,7 +79,11 @@ const narrowed = (exchange: Exchange, hop: Hop | undefined, now: number): Author
       hop: hop !== undefined,
       overAsk: 'refuse',
     },
-    hop && { ...hop.rule, expiresAt: expiresIn === undefined ? undefined : now + expiresIn },
+    {
+      ...rule,
+      scope: intersectScope(scope, known),
+      expiresAt: expiresInSeconds === undefined ? undefined : now + expiresInSeconds,
+    },
   )
 }
 
@@ -117,9 +137,9 @@ const issuanceOf = ({ request, parent }: Exchange, granted: Authority, now: numb
 })
 
 /** The named actor becomes the outermost one, in the delegation that was made for it. */
-const accept = (exchange: Exchange, now: number): Issuance => {
+const accept = async (exchange: Exchange, now: number, deps: Deps): Promise<Issuance> => {
   const { client, parent, request } = exchange
-  const granted = narrowed(exchange, undefined, now)
+  const granted = await narrowed(exchange, undefined, now, deps)
   if (granted.resources.length > 1 && !request.targets) {
     throw new OAuthError('invalid_target', {
       description: 'This hand-off covers several resources: name those that the token is for.',
@@ -137,16 +157,16 @@ const accept = (exchange: Exchange, now: number): Issuance => {
 }
 
 /** Everything but accepting makes a child delegation: the same actor's, or the next one's. */
-const extend = (
+const extend = async (
   exchange: Exchange,
   shape: ExchangeShape,
   hop: Hop | undefined,
   now: number,
   deps: Deps,
-): Issuance => {
+): Promise<Issuance> => {
   const { client, request, parent } = exchange
   checkLineage(parent)
-  const granted = narrowed(exchange, hop, now)
+  const granted = await narrowed(exchange, hop, now, deps)
   const { act: previous } = request.subjectToken
   const act = hop ? extendActor(actorLink(hop.actor, deps.issuer), previous) : previous
   const actor = hop?.actor ?? client
@@ -199,16 +219,17 @@ const decideStanding = async (
   deps: Deps,
 ): Promise<Omit<ExchangeDecision, 'shape'>> => {
   const now = toSeconds(deps.now())
-  if (shape.shape === 'accept') return { hop: undefined, issuance: accept(exchange, now) }
+  if (shape.shape === 'accept')
+    return { hop: undefined, issuance: await accept(exchange, now, deps) }
   const { client, parent, request } = exchange
   const to = nextActor(shape, client)
   if (to === undefined) {
-    return { hop: undefined, issuance: extend(exchange, shape, undefined, now, deps) }
+    return { hop: undefined, issuance: await extend(exchange, shape, undefined, now, deps) }
   }
   checkNextActor(request.subjectToken, to, hardDelegationDepth)
   const hop = await findHop(parent, to, shape.shape === 'pull' ? 'pull' : 'push', deps)
   try {
-    return { hop, issuance: extend(exchange, shape, hop, now, deps) }
+    return { hop, issuance: await extend(exchange, shape, hop, now, deps) }
   } catch (error) {
     throw isOAuthError(error) ? withRules(error, hop) : error
   }
@@ -231,6 +252,7 @@ export const decideExchange = async (
   const shape = routeExchange(request, client, deps.issuer)
   const parent = await checkStanding(subjectToken, 'subject_token', deps)
   if (actorToken) await checkStanding(actorToken, 'actor_token', deps)
+  await checkRulesStand(subjectToken, deps)
   const authority = authorityOf(parent, subjectToken)
   const decided = await decideStanding({ client, request, parent, authority }, shape, deps)
   return { shape: shape.shape, ...decided }

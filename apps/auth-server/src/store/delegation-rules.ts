@@ -41,6 +41,15 @@ const parse = (row: Row): DelegationRule => ({
 })
 
 export const delegationRulesStore = ({ read }: Database) => ({
+  /** How many of these there still are. */
+  countEnabled: async (ids: readonly string[]): Promise<number> => {
+    const rows = await read(
+      'select count(*)::int as n from delegation_rules where id = any($1::text[]) and enabled',
+      [ids],
+    )
+    return Number(rows[0]?.n)
+  },
+
   /** The enabled rules of the tenant whose both ends fit these parties. */
   between: async (
     tenantId: string | undefined,

@@ -104,6 +104,11 @@ export const revocationsStore = ({ drizzle, read }: Database) => ({
       ),
     ),
 
+  newest: async (): Promise<bigint> => {
+    const rows = await read('select coalesce(max(cursor), 0)::text as newest from revocations', [])
+    return BigInt(String(rows[0]?.newest ?? 0))
+  },
+
   /** What is revoked and still matters, after a cursor. One statement, so cursor and list agree. */
   after: async (cursor: bigint, now: Date): Promise<RevocationPage> => {
     const rows = await read(
