@@ -57,8 +57,13 @@ const tenant = z.strictObject({
   disabled: z.boolean().optional(),
 })
 
+const isRootWithSlash = (uri: string): boolean => /^https?:\/\/[^/?#]+\/$/.test(uri)
+
 const resource = z.strictObject({
-  resource: resourceUri,
+  resource: resourceUri.refine(
+    (uri) => !isRootWithSlash(uri),
+    'must be written without the slash at its end, as in https://host',
+  ),
   tenant_id: tenantId.optional(),
   scopes_supported: z
     .array(z.string().refine((word) => readScope(word)?.length === 1, 'must be one scope word'))

@@ -16,7 +16,7 @@ const isFor = (token: AccessToken, caller: Client): boolean =>
 const describe = async (text: string, caller: Client, deps: Deps) => {
   const token = verifyAccessToken(text, deps)
   if (!isFor(token, caller)) return inactive
-  const delegation = await checkStanding(token, 'token', deps)
+  const { own: delegation } = await checkStanding(token, 'token', deps)
   const budget = await liveBudget(delegation, deps)
   return { active: true, token_type: 'Bearer', ...token.claims, agent_budget: budget }
 }

@@ -16,12 +16,18 @@ import { type Delegation, isAlive } from '../store/delegations.js'
 const refuse = (description: string, reason: string): OAuthError =>
   new OAuthError('invalid_request', { description, reason })
 
+/** What a token stands on: its own delegation, and all from the root to it, in no order. */
+export interface Standing {
+  own: Delegation
+  lineage: readonly Delegation[]
+}
+
 /** Every delegation of the lineage, and every party of the chain, must be alive and of one tenant. */
 export const checkStanding = async (
   token: AccessToken,
   name: string,
   deps: Deps,
-): Promise<Delegation> => {
+): Promise<Standing> => {
   const parties = chainParties(token.subject, token.act).filter((party) => !isPersonId(party))
   const [lineage, clients] = await Promise.all([
     deps.store.delegations.findMany(token.lineage),
@@ -37,12 +43,11 @@ export const checkStanding = async (
   if (clients.length !== parties.length || !clients.every(inTenant)) {
     throw refuse(`A party of the ${name} is switched off.`, `${name}_party_disabled`)
   }
-  return own
+  return { own, lineage }
 }
 
 /** A rule that was taken away stops what it once let happen, wherever in the lineage that was. */
-export const checkRulesStand = async (token: AccessToken, deps: Deps): Promise<void> => {
-  const lineage = await deps.store.delegations.findMany(token.lineage)
+export const checkRulesStand = async ({ lineage }: Standing, deps: Deps): Promise<void> => {
   const ids = new Set(lineage.flatMap(({ rule_ids }) => rule_ids ?? []))
   if (ids.size === 0 || (await deps.store.delegationRules.countEnabled([...ids])) === ids.size)
     return

@@ -30,6 +30,13 @@ const resolveAudience = async (audience: string[], deps: Deps): Promise<string[]
 }
 
 /**
+ * URL parsers write `https://host` as `https://host/`, and stock MCP clients send it so. It is the one
+ * spelling that is not compared to the byte; resources are registered without the slash.
+ */
+const withoutRootSlash = (uri: string): string =>
+  /^https?:\/\/[^/?#]+\/$/.test(uri) ? uri.slice(0, -1) : uri
+
+/**
  * The targets that a request names, each once; `undefined` when it names none.
  *
  * @throws OAuthError `invalid_target`
@@ -40,7 +47,7 @@ export const requestedTargets = async (form: Form, deps: Deps): Promise<string[]
     throw refuse('A resource must be an absolute URI without a fragment.', 'malformed_resource')
   }
   const audience = await resolveAudience([...new Set(form.all('audience'))], deps)
-  const targets = [...new Set([...resource, ...audience])]
+  const targets = [...new Set([...resource, ...audience].map(withoutRootSlash))]
   if (targets.length > maxTargets) throw refuse('Too many targets.', 'too_many_targets')
   if (targets.length > 1 && targets.includes(deps.issuer)) {
     // A token for the server itself can be an actor token; one for a resource must never be.

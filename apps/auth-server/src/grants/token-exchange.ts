@@ -250,9 +250,10 @@ export const decideExchange = async (
   checkTenant(subjectToken, client, 'subject_token')
   if (actorToken) checkTenant(actorToken, client, 'actor_token')
   const shape = routeExchange(request, client, deps.issuer)
-  const parent = await checkStanding(subjectToken, 'subject_token', deps)
+  const standing = await checkStanding(subjectToken, 'subject_token', deps)
   if (actorToken) await checkStanding(actorToken, 'actor_token', deps)
-  await checkRulesStand(subjectToken, deps)
+  await checkRulesStand(standing, deps)
+  const { own: parent } = standing
   const authority = authorityOf(parent, subjectToken)
   const decided = await decideStanding({ client, request, parent, authority }, shape, deps)
   return { shape: shape.shape, ...decided }
