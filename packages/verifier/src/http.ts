@@ -32,10 +32,14 @@ export const unavailable = (
     cause: options.cause,
   })
 
-/** What a log line says of an error: its words, and the stable reason where there is one. */
-export const why = (error: unknown): { reason: string; message: string } => {
-  const { reason, message } = error as { reason?: unknown; message?: unknown }
-  return { reason: String(reason ?? 'unexpected'), message: String(message ?? error) }
+/** What a log line says of an error: the stable reason, its words, and those of what is behind it. */
+export const why = (error: unknown): Record<string, string | undefined> => {
+  const { reason, message, cause } = Object(error) as Record<string, unknown>
+  return {
+    reason: String(reason ?? 'unexpected'),
+    message: String(message ?? error),
+    cause: cause instanceof Error ? cause.message : undefined,
+  }
 }
 
 const join = (parts: readonly Uint8Array[], length: number): Uint8Array => {
