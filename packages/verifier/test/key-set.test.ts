@@ -1,3 +1,4 @@
+import { encodeBase64url } from '@behalf/protocol'
 import { exportJWK, generateKeyPair } from 'jose'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
@@ -187,6 +188,17 @@ describe('the metadata', () => {
     expect(await refusal(offline().verify(await issuer.token()))).toMatchObject({ status: 503 })
   })
 
+  it('is used when it is old and the server that has a newer one hangs', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const verifier = offline()
+    await verifier.verify(await issuer.token())
+    const path = '/.well-known/oauth-authorization-server'
+    issuer.state.overrides.set(path, () => new Promise(() => undefined))
+    issuer.clock.seconds += 3601
+    await expect(verifier.verify(await issuer.token())).resolves.toBeTruthy()
+    expect(issuer.count(path)).toBe(2)
+  })
+
   it('is fetched once', async () => {
     const verifier = offline()
     await verifier.verify(await issuer.token())
@@ -226,6 +238,21 @@ describe('a published key', () => {
     const key = { kid: 'key-1', alg: 'RS256', privateKey: pair.privateKey, jwk } as const
     issuer = await createIssuer(key)
     expect(await publish(jwk)).toMatchObject({ reason: 'unknown_key' })
+  })
+
+  it('is not used when it is RSA and so long that checking it is an attack', async () => {
+    const modulus = crypto.getRandomValues(new Uint8Array(1025)).fill(0xff, 0, 1).fill(1, 1024)
+    const jwk = { kty: 'RSA', n: encodeBase64url(modulus), e: 'AQAB', kid: 'key-1' }
+    issuer.state.overrides.set('/jwks', () => Response.json({ keys: [jwk] }))
+    const token = await issuer.token({}, { alg: 'RS256' })
+    expect(await refusal(offline().verify(token))).toMatchObject({ reason: 'unknown_key' })
+  })
+
+  it('is not looked for among more than a set may hold', async () => {
+    const keys = [...Array.from({ length: 50 }, () => ({})), issuer.key.jwk]
+    issuer.state.overrides.set('/jwks', () => Response.json({ keys }))
+    const error = await refusal(offline().verify(await issuer.token()))
+    expect(error).toMatchObject({ reason: 'unknown_key' })
   })
 
   it('is used without alg and use, beside keys of other kinds', async () => {

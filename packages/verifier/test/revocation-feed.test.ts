@@ -212,6 +212,14 @@ describe('an answer that is refused', () => {
     await refusesFeed()
   })
 
+  it('with a status that is no success, however good it looks', async () => {
+    issuer.state.overrides.set(
+      '/revocations',
+      async () => new Response(await issuer.signFeed(), { status: 500 }),
+    )
+    await refusesFeed()
+  })
+
   it('with a payload that was changed', async () => {
     const [header, payload, signature] = (await issuer.signFeed()).split('.')
     const claims = JSON.parse(atob(String(payload)))
