@@ -68,12 +68,9 @@ const readBytes = async (response: Response, maxBytes: number): Promise<Uint8Arr
 }
 
 // A redirect of a key set or of a ledger call could point anywhere, inside our network too. `manual`
-// and not `error`, since not every runtime has `error`.
-const refuseRedirect = (response: Response): void => {
-  const redirect = response.status >= 300 && response.status < 400
-  if (redirect || response.redirected || response.type === 'opaqueredirect') {
-    throw unavailable('unexpected_redirect')
-  }
+// and not `error`, since not every runtime has `error`; and some follow whatever they are told.
+const refuseRedirected = (response: Response): void => {
+  if (response.redirected) throw unavailable('unexpected_redirect')
 }
 
 const exchange = async (
@@ -83,7 +80,7 @@ const exchange = async (
 ): Promise<BoundedResponse> => {
   const { settings, init, maxBytes = defaultMaxBytes } = options
   const response = await settings.fetch(url, { ...init, redirect: 'manual', signal })
-  refuseRedirect(response)
+  refuseRedirected(response)
   return {
     status: response.status,
     bytes: await readBytes(response, maxBytes),

@@ -13,7 +13,6 @@ export interface Verified {
 export interface VerifiedCache {
   get: (text: string) => Verified | undefined
   set: (text: string, verified: Verified) => void
-  delete: (text: string) => void
   size: () => number
 }
 
@@ -46,10 +45,6 @@ export const createVerifiedCache = (maxEntries = maxVerified): VerifiedCache => 
       return older
     },
     set: add,
-    delete: (text) => {
-      young.delete(text)
-      old.delete(text)
-    },
     size: () => young.size + old.size,
   }
 }

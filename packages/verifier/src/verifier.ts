@@ -109,23 +109,16 @@ const recall = (text: string, { cache, keys }: Parts): Verified | undefined => {
   return seen && keys.holds(seen.key) ? seen : undefined
 }
 
-/** Seen before, the signature stands; everything that can change is checked on every use. */
-const checkNow = ({ token }: Verified, text: string, { settings, cache }: Parts): void => {
-  const { issuer, audience, now } = settings
-  try {
-    checkAccessToken(token, { issuer, audience, now: now() })
-  } catch (error) {
-    cache.delete(text)
-    throw error
-  }
-}
-
-/** Waits for nothing where there is nothing to wait for: that is most of the time. */
+/**
+ * Seen before, the signature stands; everything that can change is checked on every use. Waits for
+ * nothing where there is nothing to wait for, which is most of the time.
+ */
 const authenticate = async (text: string, allowStale: boolean, parts: Parts): Promise<Caller> => {
-  const { feed, cache } = parts
+  const { settings, feed, cache } = parts
+  const { issuer, audience, now } = settings
   const seen = recall(text, parts)
   const verified = seen ?? (await verifyToken(text, parts))
-  checkNow(verified, text, parts)
+  checkAccessToken(verified.token, { issuer, audience, now: now() })
   const flight = feed.ensureFresh(allowStale)
   if (flight) await flight
   checkRevoked(verified.token, feed)

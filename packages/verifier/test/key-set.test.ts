@@ -8,6 +8,7 @@ import {
   issuerUrl,
   makeKey,
   refusal,
+  silent,
   verifierFor,
 } from './issuer.js'
 
@@ -93,14 +94,18 @@ describe('a key set that cannot be had', () => {
   const isAsked = async () => {
     while (jwks() === 0) await new Promise((resolve) => setImmediate(resolve))
   }
+  const goodKeys = () => ({ keys: issuer.state.keys.map(({ jwk }) => jwk) })
+  const redirected = (response: Response) =>
+    Object.defineProperty(response, 'redirected', { value: true })
   const failures: [string, () => Response | Promise<Response>][] = [
     ['is down', () => Promise.reject(new TypeError('fetch failed'))],
-    ['answers 500', () => new Response('oops', { status: 500 })],
+    ['answers 500', () => Response.json(goodKeys(), { status: 500 })],
     ['answers HTML', () => new Response('<html>')],
     ['answers a list', () => Response.json([])],
     ['answers no keys', () => Response.json({})],
     ['redirects', () => Response.redirect('http://169.254.169.254/', 302)],
-    ['is huge', () => new Response('x'.repeat(300_000))],
+    ['was redirected', () => redirected(Response.json(goodKeys()))],
+    ['is huge', () => Response.json({ ...goodKeys(), more: 'x'.repeat(262_144) })],
   ]
 
   it.each(failures)('that %s accepts nothing without a cache', async (_title, answer) => {
@@ -113,6 +118,7 @@ describe('a key set that cannot be had', () => {
       headers: { 'Retry-After': '1' },
     })
     expect(issuer.state.requests.join()).not.toContain('169.254')
+    expect([...issuer.state.redirects]).toEqual(['manual'])
   })
 
   it.each(failures)('that %s leaves the cached keys, up to their limit', async (_title, answer) => {
@@ -136,6 +142,36 @@ describe('a key set that cannot be had', () => {
     await vi.advanceTimersByTimeAsync(5000)
     for (const error of await refused) expect(error).toMatchObject({ status: 503 })
     expect(jwks()).toBe(1)
+  })
+
+  it('is waited for once in an outage while there are keys, and is one line in the log', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const warn = vi.fn()
+    const verifier = offline({ logger: { ...silent, warn } })
+    const token = await issuer.token({ exp: issuer.clock.seconds + 9000 })
+    await verifier.verify(token)
+    issuer.state.overrides.set('/jwks', () => new Response('', { status: 500 }))
+    for (const seconds of [301, 2, 2]) {
+      issuer.clock.seconds += seconds
+      await verifier.verify(token)
+    }
+    // The last one has asked without waiting.
+    while (jwks() < 4) await new Promise((resolve) => setImmediate(resolve))
+    issuer.state.overrides.set('/jwks', hang)
+    issuer.clock.seconds += 2
+    await expect(verifier.verify(token)).resolves.toBeTruthy()
+    await isAsked()
+    expect(warn).toHaveBeenCalledTimes(1)
+  })
+
+  it('is asked for again by a clock that was set back', async () => {
+    issuer.state.overrides.set('/jwks', () => new Response('', { status: 500 }))
+    const verifier = offline()
+    const token = await issuer.token({ iat: issuer.clock.seconds - 9000 })
+    await refusal(verifier.verify(token))
+    issuer.state.overrides.delete('/jwks')
+    issuer.clock.seconds -= 3600
+    await expect(verifier.verify(token)).resolves.toBeTruthy()
   })
 
   it('does not wait for a body that never ends', async () => {

@@ -159,6 +159,12 @@ describe('a list that is too old', () => {
     expect(await refusal(verifier.verify(token))).toMatchObject(stale)
   })
 
+  it('is no fresher than our question, whatever the clock of the server says', async () => {
+    answerWith({ iat: issuer.clock.seconds + 5 })
+    await verifier.verify(token)
+    expect(verifier.revocation().stalenessSeconds).toBe(0)
+  })
+
   it('is believed no longer than it says itself', async () => {
     answerWith({ ttl: 3 })
     await verifier.verify(token)
@@ -186,6 +192,7 @@ describe('a list that is too old', () => {
 describe('an answer that is refused', () => {
   const refusesFeed = async () => {
     expect(await refusal(verifier.verify(token))).toMatchObject(stale)
+    expect(await refusal(verifier.verify(token, { allowStale: true }))).toMatchObject(stale)
     expect(verifier.revocation().size).toBe(0)
   }
   it.each<[string, object, object]>([
@@ -203,6 +210,19 @@ describe('an answer that is refused', () => {
     ['of an unknown key', {}, { kid: 'key-7' }],
   ])('%s', async (_title, claims, header) => {
     answerWith(claims, header)
+    await refusesFeed()
+  })
+
+  it('one that is signed in a way that we do not accept', async () => {
+    issuer = await createIssuer(await makeKey('key-1', 'EdDSA'))
+    const other = await makeKey('key-2')
+    issuer.state.keys.push(other)
+    const claims = { iss: 'https://auth.example', iat: issuer.clock.seconds, cursor: '0', ttl: 10 }
+    const header = { alg: 'ES256', kid: 'key-2', typ: 'revocation-feed+jwt' }
+    const text = await signRaw(header, { ...claims, revoked: [], full: true }, other)
+    issuer.state.overrides.set('/revocations', () => new Response(text))
+    verifier = verifierFor(issuer, { algorithms: ['EdDSA'] })
+    token = await issuer.token()
     await refusesFeed()
   })
 
