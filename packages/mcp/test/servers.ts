@@ -37,6 +37,11 @@ const text = (value: string) => ({ content: [{ type: 'text' as const, text: valu
 
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
+const readMeter = ({ used }: { used: string }): string => {
+  if (used === 'broken') throw new Error('the meter broke')
+  return used
+}
+
 const tools = (guard: Guard) => ({
   whoami: guard.tool({}, async (_, caller) => {
     // Long enough for the others of a burst to be in here as well.
@@ -54,7 +59,7 @@ const tools = (guard: Guard) => ({
     ({ count }: { count: number }) => text(`${count} pages`),
   ),
   measured: guard.tool(
-    { action: 'docs.measure', cost: { max: '0.05', actual: ({ used }) => used } },
+    { action: 'docs.measure', cost: { max: '0.05', actual: readMeter } },
     ({ used }: { used: string }) => ({ ...text('measured'), used }),
   ),
   broken: guard.tool({ action: 'docs.break', cost: '0.04' }, () => {

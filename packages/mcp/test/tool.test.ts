@@ -101,10 +101,12 @@ describe.each(generations)('on a $generation server', ({ generation, connect, sp
 
   test('a meter that breaks does not make the work free', async () => {
     await as(`agent-${generation === 'v1' ? 0 : 1}`)
-    const answer = await call(client, 'measured', { used: 'nothing at all' })
-    expect(answer.isError).toBe(true)
-    const next = await call(client, 'measured', { used: '0.01' })
-    expect(budgetIn(next)).toMatchObject({ cost_usd: '0.01', remaining_usd: '0.04' })
+    for (const used of ['broken', 'nothing at all']) {
+      expect((await call(client, 'measured', { used })).isError).toBe(true)
+    }
+    expect(denialIn(await call(client, 'measured', { used: '0' }))).toMatchObject({
+      error: 'budget_exhausted',
+    })
     await client.close()
   })
 
