@@ -49,7 +49,6 @@ const run = async (): Promise<void> => {
     say('No clients are configured: see behalf.config.json in the README.')
   }
   const server = await startServer({ ...settings, secret: secretFor(settings), config, log })
-  process.stdout.write(`listening on ${server.url}\n`)
   const stop = () => {
     server.close().then(
       () => process.exit(0),
@@ -58,6 +57,8 @@ const run = async (): Promise<void> => {
   }
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
+  // Last of all: whoever reads it may send a signal at once.
+  process.stdout.write(`listening on ${server.url}\n`)
 }
 
 /** What the operator can act on. Drizzle's own message holds the statement and its parameters. */

@@ -156,6 +156,8 @@ describe('a malformed Authorization header', () => {
     ['a wrong secret', basic('docs-server', 'wrong-secret')],
     ['a disabled client', basic('switched-off')],
     ['a public client', basic('desktop', 'anything at all')],
+    // Its hash stands in for the one that an unknown client does not have.
+    ['the stand-in secret', basic('desktop', 'a hash that no secret has')],
   ])('the ledger, with %s, asks for the same', async (_, header) => {
     const response = await server.request('/ledger/budgets/dlg_x', {
       headers: header === undefined ? {} : { Authorization: header },

@@ -199,6 +199,13 @@ describe('resource and audience', () => {
     await refused({ resource: [docs, resource] })
   })
 
+  test.each(['/mcp', 'mcp', `${docs}#x`, 'http://', `https://r.example/${'a'.repeat(2048)}`])(
+    '%s is refused for its form, before anything is looked up',
+    async (resource) => {
+      expect((await refused({ resource })).error_detail).toBe('malformed_resource')
+    },
+  )
+
   test('one that exists but that the client was not given is refused', async () => {
     await refused({ resource: mail }, 'loner')
   })

@@ -178,6 +178,7 @@ describe('nothing but {"active":false} is said', () => {
       { agent_lineage: undefined },
       { agent_lineage: ['dlg_unknown'] },
       { agent_lineage: [...(decode(token).agent_lineage as string[]), 'dlg_unknown'] },
+      { agent_lineage: ['dlg_unknown', ...(decode(token).agent_lineage as string[])] },
       { agent_limits: { tokens_per_day: 1 } },
     ]) {
       await expectInactive('docs-server', resign(server, token, claims))
@@ -190,7 +191,7 @@ describe('nothing but {"active":false} is said', () => {
   })
 
   test.each(['garbage', 'a.b.c', '....', 'x'.repeat(20_000), 'eyJhbGciOiJub25lIn0.e30.'])(
-    'of garbage: %.30s',
+    'of garbage of kind %#',
     (token) => expectInactive('docs-server', token),
   )
 })

@@ -197,14 +197,13 @@ describe('a key', () => {
     const key = newKey()
     const mine = await reserve(server, { token, amount_usd: '0.01' }, key)
     const foreign = (await server.clientCredentials('globex-agent', { resource: both })).body
-    const theirs = await server.ledger(
-      'both-server',
-      '/reservations',
-      { token: foreign.access_token, amount_usd: '0.01', action: 'docs.read' },
-      key,
-    )
+    const asked = { token: foreign.access_token, amount_usd: '0.01', action: 'docs.read' }
+    const send = () => server.ledger('both-server', '/reservations', asked, key)
+    const theirs = await send()
     expect([mine.status, theirs.status]).toEqual([201, 201])
     expect(theirs.body.id).not.toBe(mine.body.id)
+    const again = await reserve(server, { token, amount_usd: '0.01' }, key)
+    expect([again.body, (await send()).body]).toEqual([mine.body, theirs.body])
     const stolen = await server.ledger(
       'mail-server',
       '/reservations',

@@ -98,6 +98,7 @@ describe('a caller', () => {
         expect([header, status, body.error]).toEqual([header, 401, 'invalid_client'])
         expect(answered.get('www-authenticate')).toBe('Basic realm="behalf"')
       }
+      expect((await charge({ token }, {})).body.error_detail).toBe('no_credentials')
     })
   })
 

@@ -60,6 +60,9 @@ describe('an actor token', () => {
     await refused(forServer, 'actor_token_delegated')
     const noAct = resign(server, token, { aud: issuer, act: undefined })
     await refused(noAct, 'actor_token_delegated')
+    const act = { sub: 'scraper' }
+    const forItself = resign(server, await agentToken('researcher'), { act })
+    await refused(forItself, 'actor_token_delegated')
   })
 
   test('that waits to be accepted is refused', async () => {
@@ -113,6 +116,16 @@ describe('another actor', () => {
     const answer = await handOffTo('researcher')
     await server.database.write(move, ['acme', 'orchestrator'])
     expectRefusal(answer, 'access_denied', 'delegation_not_permitted')
+  })
+
+  test('that has left the tenant, or is gone, is refused whatever a rule still says', async () => {
+    const move = 'update clients set tenant_id = $1 where client_id = $2'
+    await server.database.write(move, ['globex', 'researcher'])
+    const moved = await handOffTo('researcher')
+    await server.database.write(move, ['acme', 'researcher'])
+    expectRefusal(moved, 'access_denied', 'delegation_not_permitted')
+    await server.database.write('delete from clients where client_id = $1', ['switched-off'])
+    expectRefusal(await handOffTo('switched-off'), 'access_denied', 'delegation_not_permitted')
   })
 
   test('that is in the chain already cannot come back', async () => {

@@ -39,31 +39,26 @@ const noSuchDocument = {
   isError: true,
 }
 
-const searchDocs = guard.tool(
-  { scope: 'docs:read', action: 'docs.search' },
-  ({ query }: { query: string }, caller) => answer(library.search(query), caller),
-)
-
-const summarizeDoc = guard.tool(
-  { scope: 'docs:read', action: 'docs.summarize', cost: '0.04' },
-  ({ document }: { document: string }, caller) => {
-    const summary = library.summarize(document)
-    // An error is not charged.
-    return summary ? answer(summary, caller) : noSuchDocument
-  },
-)
-
 const createServer = (): McpServer => {
   const server = new McpServer({ name: 'docs', version: '1.0.0' })
   server.registerTool(
     'search_docs',
     { description: 'Finds passages in the documents.', inputSchema: { query: z.string() } },
-    searchDocs,
+    guard.tool({ scope: 'docs:read', action: 'docs.search' }, ({ query }, caller) =>
+      answer(library.search(query), caller),
+    ),
   )
   server.registerTool(
     'summarize_doc',
     { description: 'Headings and first sentences.', inputSchema: { document: z.string() } },
-    summarizeDoc,
+    guard.tool(
+      { scope: 'docs:read', action: 'docs.summarize', cost: '0.04' },
+      ({ document }, caller) => {
+        const summary = library.summarize(document)
+        // An error is not charged.
+        return summary ? answer(summary, caller) : noSuchDocument
+      },
+    ),
   )
   return server
 }

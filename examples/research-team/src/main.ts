@@ -10,14 +10,16 @@ import { createFolder, type Folder, setStage } from './stage/stage.js'
 import { type Deadline, messageOf, play, type StepResult } from './story/perform.js'
 import { story } from './story/story.js'
 
-const limitMs = 60_000
-/** After that it is ended the hard way, whatever it waits for. */
+/** A first start makes a database, which takes a busy machine its time. */
+const setupMs = 45_000
+const storyMs = 60_000
+/** Then it is ended the hard way, whatever it waits for. */
 const graceMs = 5_000
 
-const timer = (): Deadline => {
+const within = (ms: number): Deadline => {
   const deadline = new Promise<never>((_, reject) => {
-    const late = () => reject(new Error(`There was no time left after ${limitMs / 1000} s.`))
-    setTimeout(late, limitMs).unref()
+    const late = () => reject(new Error(`There was no time left after ${ms / 1000} s.`))
+    setTimeout(late, ms).unref()
   })
   deadline.catch(() => undefined)
   return deadline
@@ -30,16 +32,19 @@ const notStaged = (error: unknown): StepResult[] => [
 ]
 
 const perform = async (processes: Processes, folder: Folder, narrator: Narrator) => {
-  const deadline = timer()
   try {
     const { mark } = narrator
     const begun = performance.now()
     const onReady = (who: string, url: string) => mark(true, `${who.padEnd(21)} ${url}`, begun)
-    const stage = await Promise.race([deadline, setStage(processes, folder, onReady)])
+    const stage = await Promise.race([within(setupMs), setStage(processes, folder, onReady)])
     const { issuer, docs, researcher, secrets } = stage
     const clientSecret = secrets.orchestrator
     const orchestrator = createOrchestrator({ issuer, docs, researcher, clientSecret })
-    return await play(story, { world: { stage, orchestrator }, narrator, deadline })
+    return await play(story, {
+      world: { stage, orchestrator },
+      narrator,
+      deadline: within(storyMs),
+    })
   } catch (error) {
     return notStaged(error)
   }
@@ -71,7 +76,7 @@ const run = async (): Promise<void> => {
   const folder = createFolder()
   const processes = createProcesses(folder.path, process.env)
   cleanUpAtExit(processes, folder)
-  setTimeout(() => process.exit(1), limitMs + graceMs).unref()
+  setTimeout(() => process.exit(1), setupMs + storyMs + graceMs).unref()
   const begun = performance.now()
   opening(narrator)
   const results = await perform(processes, folder, narrator)

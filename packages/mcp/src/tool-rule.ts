@@ -9,9 +9,14 @@ import {
 } from '@behalf/protocol'
 import { type Caller, requireAction } from '@behalf/verifier'
 
-/** What a tool answers, as far as it is read here. */
+/**
+ * What a tool answers, as far as it is read here. The kinds of content are spelt out so that an
+ * answer written where no SDK says what it should be keeps them as they are.
+ */
 export interface ToolResult {
-  content?: unknown
+  content?:
+    | readonly { type: 'text' | 'image' | 'audio' | 'resource' | 'resource_link' }[]
+    | undefined
   structuredContent?: unknown
   isError?: boolean | undefined
   _meta?: Record<string, unknown> | undefined

@@ -1,4 +1,5 @@
 /** What the guard answers over HTTP to all that should not get in. */
+import { createVerifier } from '@behalf/verifier'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { protectMcp } from '../src/server.js'
 import { createWorld, generations, optionsFor, type World } from './world.js'
@@ -188,4 +189,18 @@ test('gives the plain object that both generations take', async () => {
   if (authInfo instanceof Response) throw new Error('kept out')
   expect(authInfo.expiresAt).toBeGreaterThan(Date.now() / 1000)
   expect(authInfo.extra.lineage).toEqual([expect.stringMatching(/^dlg_/)])
+})
+
+test('a verifier that serves other resources too lets nobody of theirs in here', async () => {
+  const [here, there] = [world.url('v1'), world.url('v2')]
+  const verifier = createVerifier({ issuer: world.auth.issuer, audience: [here, there] })
+  const guard = protectMcp({ ...optionsFor(world.auth.issuer, here), verifier })
+  const statusWith = async (resource: string) => {
+    const headers = bearer(await world.auth.token('reader', resource))
+    const answer = await guard.authenticate(new Request(here, { headers }))
+    return answer instanceof Response ? answer.status : 200
+  }
+  expect(await statusWith(here)).toBe(200)
+  expect(await statusWith(there)).toBe(401)
+  guard.close()
 })

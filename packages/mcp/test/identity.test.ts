@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type Answer,
   call,
+  connectModern,
   connectV1,
-  connectV2,
   createWorld,
   generations,
   textOf,
@@ -59,7 +59,7 @@ describe.each(generations)('%s', (generation) => {
     const some = names.slice(0, 16)
     const answers = await Promise.all(
       some.map(async (name, index) => {
-        const connect = index % 2 === 0 ? connectV1 : connectV2
+        const connect = index % 2 === 0 ? connectV1 : connectModern
         const client = await connect(url, withToken(await world.auth.token(name, url)))
         const answer = textOf(await call(client, 'whoami'))
         await client.close()

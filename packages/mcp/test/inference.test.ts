@@ -46,9 +46,15 @@ test('v1', () => {
   )
 })
 
+/** Where no schema is in sight, what is written is kept. */
+const apart = guard.tool({ action: 'docs.read' }, ({ page }: { page: number }) => ({
+  content: [{ type: 'text', text: String(page) }],
+}))
+
 test('v2', () => {
   const server = new McpServerV2(info)
   const inputSchema = z.object({ q: z.string(), most: z.number().optional() })
+  server.registerTool('apart', { inputSchema: z.object({ page: z.number() }) }, apart)
   server.registerTool(
     'search',
     { inputSchema },

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { secretOf } from './auth-server.js'
 import {
   call,
+  connectModern,
   connectV1,
   connectV2,
   createWorld,
@@ -23,6 +24,7 @@ afterAll(() => world.stop())
 const clients = [
   { client: 'v1', connect: connectV1, Provider: ProviderV1 },
   { client: 'v2', connect: connectV2, Provider: ProviderV2 },
+  { client: 'modern v2', connect: connectModern, Provider: ProviderV2 },
 ] as const
 
 const pairs = clients.flatMap((one) => generations.map((server) => ({ ...one, server })))

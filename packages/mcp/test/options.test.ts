@@ -1,4 +1,5 @@
 /** What the guard refuses to be made of, and what it says to everybody. Nothing here is online. */
+import { createVerifier, OAuthError, type Verifier } from '@behalf/verifier'
 import { expect, test } from 'vitest'
 import { type ProtectMcpOptions, protectMcp } from '../src/server.js'
 
@@ -147,7 +148,36 @@ test('the middleware takes what Node gives it, however odd', async () => {
   expect(await ask({ url: 'http://evil.example/mcp', headers: {} })).toBe(401)
   expect(await ask({ originalUrl: pathAware, url: '/', method: 'GET', headers: {} })).toBe(200)
   expect(await ask({ method: 'GET', url: `http://evil.example${atRoot}`, headers: {} })).toBe(200)
-  const twice = { headers: { authorization: 'Bearer a' } }
-  const headersDistinct = { authorization: ['Bearer a', 'Bearer b'] }
-  expect(await ask({ ...twice, headersDistinct, method: 'GET', url: '/mcp' })).toBe(401)
 })
+
+/** A guard with a verifier that only notes what it is shown, and then throws. */
+const makeWith = (error: Error) => {
+  const shown: (string | null)[] = []
+  const verify: Verifier['verify'] = async (input) => {
+    if (typeof input !== 'string') shown.push(input.headers.get('authorization'))
+    throw error
+  }
+  const rest = createVerifier({ issuer: options.issuer, audience: options.resource })
+  return { guard: make({ verifier: { ...rest, verify } }), shown }
+}
+
+test('a second Authorization header, which Node drops in silence, is not dropped', async () => {
+  const { guard, shown } = makeWith(new OAuthError('invalid_token'))
+  const request = {
+    ...{ method: 'GET', url: '/docs/mcp', headers: { authorization: 'Bearer a' } },
+    headersDistinct: { authorization: ['Bearer a', 'Bearer b'] },
+  }
+  await guard.express()(request, { statusCode: 0, setHeader: () => {}, end: () => {} }, () => {})
+  expect(shown).toEqual(['Bearer a, Bearer b'])
+})
+
+test.each([new Error('a bug of ours'), new OAuthError('server_error', { reason: 'a_bug' })])(
+  'our own trouble is a 503 that says nothing of it',
+  async (error) => {
+    const answer = await makeWith(error).guard.authenticate(new Request(options.resource))
+    if (!(answer instanceof Response)) throw new Error('let in')
+    expect(answer.status).toBe(503)
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await answer.text()).not.toMatch(/bug/)
+  },
+)

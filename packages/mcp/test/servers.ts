@@ -37,6 +37,11 @@ const text = (value: string) => ({ content: [{ type: 'text' as const, text: valu
 
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
+const readMeter = ({ used }: { used: string }): string => {
+  if (used === 'broken') throw new Error('the meter broke')
+  return used
+}
+
 const tools = (guard: Guard) => ({
   whoami: guard.tool({}, async (_, caller) => {
     // Long enough for the others of a burst to be in here as well.
@@ -54,11 +59,20 @@ const tools = (guard: Guard) => ({
     ({ count }: { count: number }) => text(`${count} pages`),
   ),
   measured: guard.tool(
-    { action: 'docs.measure', cost: { max: '0.05', actual: ({ used }) => used } },
+    { action: 'docs.measure', cost: { max: '0.05', actual: readMeter } },
     ({ used }: { used: string }) => ({ ...text('measured'), used }),
   ),
   broken: guard.tool({ action: 'docs.break', cost: '0.04' }, () => {
     throw new Error('the tool broke')
+  }),
+  /** Gives up when it is told to, as a tool should. */
+  slow: guard.tool({ action: 'docs.wait', cost: '0.04' }, async (_, __, context) => {
+    const signal = context.signal ?? context.mcpReq?.signal
+    for (let waited = 0; waited < 500; waited += 1) {
+      await later(10)
+      signal?.throwIfAborted()
+    }
+    return text('at last')
   }),
   unlucky: guard.tool({ action: 'docs.fail', cost: '0.04' }, () => ({
     ...text('no luck'),
@@ -69,7 +83,7 @@ const tools = (guard: Guard) => ({
 /** Called on a server of either generation: they differ in no way that shows here. */
 export const createServerV1 = (guard: Guard): McpServerV1 => {
   const server = new McpServerV1({ name: 'docs', version: '1.0.0' })
-  const { whoami, search, publish, mail, pages, measured, broken, unlucky } = tools(guard)
+  const { whoami, search, publish, mail, pages, measured, broken, slow, unlucky } = tools(guard)
   server.registerTool('whoami', {}, whoami)
   server.registerTool('search', { inputSchema: { q: z.string() } }, search)
   server.registerTool('publish', {}, publish)
@@ -77,13 +91,14 @@ export const createServerV1 = (guard: Guard): McpServerV1 => {
   server.registerTool('pages', { inputSchema: { count: z.number() } }, pages)
   server.registerTool('measured', { inputSchema: { used: z.string() } }, measured)
   server.registerTool('broken', {}, broken)
+  server.registerTool('slow', {}, slow)
   server.registerTool('unlucky', {}, unlucky)
   return server
 }
 
 export const createServerV2 = (guard: Guard): McpServerV2 => {
   const server = new McpServerV2({ name: 'docs', version: '1.0.0' })
-  const { whoami, search, publish, mail, pages, measured, broken, unlucky } = tools(guard)
+  const { whoami, search, publish, mail, pages, measured, broken, slow, unlucky } = tools(guard)
   server.registerTool('whoami', {}, whoami)
   server.registerTool('search', { inputSchema: z.object({ q: z.string() }) }, search)
   server.registerTool('publish', {}, publish)
@@ -91,6 +106,7 @@ export const createServerV2 = (guard: Guard): McpServerV2 => {
   server.registerTool('pages', { inputSchema: z.object({ count: z.number() }) }, pages)
   server.registerTool('measured', { inputSchema: z.object({ used: z.string() }) }, measured)
   server.registerTool('broken', {}, broken)
+  server.registerTool('slow', {}, slow)
   server.registerTool('unlucky', {}, unlucky)
   return server
 }

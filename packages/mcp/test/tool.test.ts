@@ -5,8 +5,8 @@ import {
   type Answer,
   type AnyClient,
   call,
+  connectModern,
   connectV1,
-  connectV2,
   createWorld,
   optionsFor,
   textOf,
@@ -25,7 +25,7 @@ const budgetIn = ({ _meta }: Answer) => _meta?.[budgetKey]
 
 const generations = [
   { generation: 'v1', connect: connectV1, spender: 'spender', saver: 'saver' },
-  { generation: 'v2', connect: connectV2, spender: 'spender-2', saver: 'saver-2' },
+  { generation: 'v2', connect: connectModern, spender: 'spender-2', saver: 'saver-2' },
 ] as const
 
 describe.each(generations)('on a $generation server', ({ generation, connect, spender, saver }) => {
@@ -101,10 +101,12 @@ describe.each(generations)('on a $generation server', ({ generation, connect, sp
 
   test('a meter that breaks does not make the work free', async () => {
     await as(`agent-${generation === 'v1' ? 0 : 1}`)
-    const answer = await call(client, 'measured', { used: 'nothing at all' })
-    expect(answer.isError).toBe(true)
-    const next = await call(client, 'measured', { used: '0.01' })
-    expect(budgetIn(next)).toMatchObject({ cost_usd: '0.01', remaining_usd: '0.04' })
+    for (const used of ['broken', 'nothing at all']) {
+      expect((await call(client, 'measured', { used })).isError).toBe(true)
+    }
+    expect(denialIn(await call(client, 'measured', { used: '0' }))).toMatchObject({
+      error: 'budget_exhausted',
+    })
     await client.close()
   })
 
@@ -228,4 +230,20 @@ test('a tool is closed to whoever did not come through its guard', async () => {
   await expect(tool(JSON.parse('{"http":{"authInfo":{"extra":{}}}}'))).rejects.toThrow(closed)
   await expect(other.guard.tool({}, sold)({ authInfo })).rejects.toThrow(closed)
   expect(await tool({ authInfo: { extra: { caller } } })).toMatchObject(sold())
+})
+
+test('a cancel of the client reaches the tool, which then has cost nothing', async () => {
+  const resource = world.url('v2')
+  const token = await world.auth.token('agent-10', resource)
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+  const remaining = () => world.auth.remaining(claims.agent_lineage[0])
+  const client = await connectModern(resource, withToken(token))
+  const controller = new AbortController()
+  const answer = client.callTool({ name: 'slow', arguments: {} }, { signal: controller.signal })
+  const rejected = expect(answer).rejects.toThrow()
+  await expect.poll(remaining, { timeout: 3000 }).toBe('0.06')
+  controller.abort()
+  await rejected
+  await expect.poll(remaining, { timeout: 3000 }).toBe('0.1')
+  await client.close()
 })

@@ -141,11 +141,19 @@ export const connectV1 = async (
   return client
 }
 
+/** As the SDK is without options: on the protocol of 2025, whatever the server speaks. */
 export const connectV2 = async (
   url: string,
   options: ConstructorParameters<typeof HttpV2>[1],
-): Promise<AnyClient> => {
+): Promise<ClientV2> => {
   const client = new ClientV2(info)
+  await client.connect(new HttpV2(new URL(url), options))
+  return client
+}
+
+/** On the protocol of 2026-07-28 where the server speaks it: no session, no initialization. */
+export const connectModern: typeof connectV2 = async (url, options) => {
+  const client = new ClientV2(info, { versionNegotiation: { mode: 'auto' } })
   await client.connect(new HttpV2(new URL(url), options))
   return client
 }

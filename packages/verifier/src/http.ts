@@ -32,10 +32,14 @@ export const unavailable = (
     cause: options.cause,
   })
 
-/** What a log line says of an error: its words, and the stable reason where there is one. */
-export const why = (error: unknown): { reason: string; message: string } => {
-  const { reason, message } = error as { reason?: unknown; message?: unknown }
-  return { reason: String(reason ?? 'unexpected'), message: String(message ?? error) }
+/** What a log line says of an error: the stable reason, its words, and those of what is behind it. */
+export const why = (error: unknown): Record<string, string | undefined> => {
+  const { reason, message, cause } = Object(error) as Record<string, unknown>
+  return {
+    reason: String(reason ?? 'unexpected'),
+    message: String(message ?? error),
+    cause: cause instanceof Error ? cause.message : undefined,
+  }
 }
 
 const join = (parts: readonly Uint8Array[], length: number): Uint8Array => {
@@ -64,12 +68,9 @@ const readBytes = async (response: Response, maxBytes: number): Promise<Uint8Arr
 }
 
 // A redirect of a key set or of a ledger call could point anywhere, inside our network too. `manual`
-// and not `error`, since not every runtime has `error`.
-const refuseRedirect = (response: Response): void => {
-  const redirect = response.status >= 300 && response.status < 400
-  if (redirect || response.redirected || response.type === 'opaqueredirect') {
-    throw unavailable('unexpected_redirect')
-  }
+// and not `error`, since not every runtime has `error`; and some follow whatever they are told.
+const refuseRedirected = (response: Response): void => {
+  if (response.redirected) throw unavailable('unexpected_redirect')
 }
 
 const exchange = async (
@@ -79,7 +80,7 @@ const exchange = async (
 ): Promise<BoundedResponse> => {
   const { settings, init, maxBytes = defaultMaxBytes } = options
   const response = await settings.fetch(url, { ...init, redirect: 'manual', signal })
-  refuseRedirect(response)
+  refuseRedirected(response)
   return {
     status: response.status,
     bytes: await readBytes(response, maxBytes),

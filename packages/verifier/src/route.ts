@@ -9,7 +9,6 @@ export interface RouteOptions extends Pick<VerifyOptions, 'allowStale' | 'countR
 
 /** @throws TypeError for a scope that is none, when the route is made and not when it is called */
 export const toVerifyOptions = ({ scope, ...rest }: RouteOptions): VerifyOptions => ({
-  countRequest: true,
   ...rest,
   requireScope: scopeWords(scope),
 })

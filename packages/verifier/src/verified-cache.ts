@@ -13,7 +13,6 @@ export interface Verified {
 export interface VerifiedCache {
   get: (text: string) => Verified | undefined
   set: (text: string, verified: Verified) => void
-  delete: (text: string) => void
   size: () => number
 }
 
@@ -22,26 +21,30 @@ export const maxVerified = 10_000
 /**
  * Keyed by the text of the token. That is safe because only canonical spellings are ever put in: any
  * other spelling of the same bytes is not found here, and refused when it is parsed.
+ *
+ * Two generations stand for an exact order of use: what is used moves to the young one, and when that
+ * is full it becomes the old one, whose unused rest is forgotten. A hit then mostly writes nothing.
  */
 export const createVerifiedCache = (maxEntries = maxVerified): VerifiedCache => {
-  const entries = new Map<string, Verified>()
+  let young = new Map<string, Verified>()
+  let old = new Map<string, Verified>()
+
+  const add = (text: string, verified: Verified): void => {
+    if (young.size >= maxEntries / 2) {
+      old = young
+      young = new Map()
+    }
+    young.set(text, verified)
+  }
   return {
     get: (text) => {
-      const found = entries.get(text)
-      if (!found) return undefined
-      // A Map keeps the order of insertion: what was used last moves to the end.
-      entries.delete(text)
-      entries.set(text, found)
-      return found
+      const found = young.get(text)
+      if (found) return found
+      const older = old.get(text)
+      if (older) add(text, older)
+      return older
     },
-    set: (text, verified) => {
-      entries.set(text, verified)
-      const [oldest] = entries.keys()
-      if (entries.size > maxEntries && oldest !== undefined) entries.delete(oldest)
-    },
-    delete: (text) => {
-      entries.delete(text)
-    },
-    size: () => entries.size,
+    set: add,
+    size: () => young.size + old.size,
   }
 }

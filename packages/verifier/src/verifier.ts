@@ -81,10 +81,14 @@ const checkRevoked = ({ lineage, id }: AccessToken, feed: RevocationFeed): void 
   }
 }
 
-const verifySignature = async (
-  text: string,
-  { settings, keys }: { settings: Settings; keys: KeySet },
-): Promise<Verified> => {
+interface Parts {
+  settings: Settings
+  keys: KeySet
+  feed: RevocationFeed
+  cache: VerifiedCache
+}
+
+const verifyToken = async (text: string, { settings, keys }: Parts): Promise<Verified> => {
   const jws = parseCompactJws(text)
   const name = checkHeader(jws.header)
   if (!settings.algorithms.includes(name.alg)) {
@@ -95,32 +99,30 @@ const verifySignature = async (
     throw bad('bad_signature', 'The signature of the token is wrong.')
   }
   const token = parseAccessToken(jws.payload)
+  checkUse(token)
   return { token, caller: toCaller(token, text), key }
 }
 
-interface Parts {
-  settings: Settings
-  keys: KeySet
-  feed: RevocationFeed
-  cache: VerifiedCache
+/** What was verified before, as long as the key that did it is one of the issuer's. */
+const recall = (text: string, { cache, keys }: Parts): Verified | undefined => {
+  const seen = cache.get(text)
+  return seen && keys.holds(seen.key) ? seen : undefined
 }
 
-/** Seen before, the signature stands; everything that can change is checked on every use. */
+/**
+ * Seen before, the signature stands; everything that can change is checked on every use. Waits for
+ * nothing where there is nothing to wait for, which is most of the time.
+ */
 const authenticate = async (text: string, allowStale: boolean, parts: Parts): Promise<Caller> => {
-  const { settings, keys, feed, cache } = parts
-  const seen = cache.get(text)
-  const verified = seen && keys.holds(seen.key) ? seen : await verifySignature(text, parts)
+  const { settings, feed, cache } = parts
   const { issuer, audience, now } = settings
-  try {
-    checkAccessToken(verified.token, { issuer, audience, now: now() })
-    checkUse(verified.token)
-  } catch (error) {
-    cache.delete(text)
-    throw error
-  }
-  await feed.ensureFresh(allowStale)
+  const seen = recall(text, parts)
+  const verified = seen ?? (await verifyToken(text, parts))
+  checkAccessToken(verified.token, { issuer, audience, now: now() })
+  const flight = feed.ensureFresh(allowStale)
+  if (flight) await flight
   checkRevoked(verified.token, feed)
-  if (verified !== seen) cache.set(text, verified)
+  if (!seen) cache.set(text, verified)
   return verified.caller
 }
 
@@ -160,7 +162,7 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
     try {
       const text = readToken(input)
       const caller = await authenticate(text, verifyOptions.allowStale === true, parts)
-      requireScope(caller, ...scope)
+      if (scope.length > 0) requireScope(caller, ...scope)
       if (verifyOptions.countRequest ?? typeof input !== 'string') rate.count(caller)
       return caller
     } catch (error) {

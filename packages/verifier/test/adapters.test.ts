@@ -137,6 +137,12 @@ describe('behalf for Express', () => {
   })
 
   it('does not answer twice', async () => {
+    const next = vi.fn()
+    const error = new OAuthError('access_denied')
+    const response = { headersSent: true, statusCode: 200, setHeader: vi.fn(), end: vi.fn() }
+    await behalfErrors(verifier)(error, { headers: {} }, response, next)
+    expect(next).toHaveBeenCalledWith(error)
+    expect(response.end).not.toHaveBeenCalled()
     expect(await (await get('/half')).text()).toBe('half!')
   })
 

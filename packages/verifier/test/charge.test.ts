@@ -240,7 +240,7 @@ describe('a ledger that does not answer', () => {
     ['is away', lost],
     ['answers 500', () => new Response('', { status: 500 })],
     ['answers 503', () => new Response('', { status: 503 })],
-    ['answers 429', () => new Response('', { status: 429 })],
+    ['answers 429', () => problem(429, 'rate_limited')],
     ['answers HTML', () => new Response('<html>')],
     ['answers something else', () => Response.json({ ok: true }, { status: 201 })],
     ['redirects', () => Response.redirect('https://evil.example/', 307)],
@@ -262,6 +262,18 @@ describe('a ledger that does not answer', () => {
     expect(paths()).toHaveLength(2)
     expect(JSON.stringify(log.error.mock.calls)).not.toContain(caller.token)
     expect(issuer.state.requests.join()).not.toContain('evil')
+  })
+
+  it('is looked for once in a second, however many charges need it', async () => {
+    const path = '/.well-known/oauth-authorization-server'
+    await setUp()
+    verifier = verifierFor(issuer, { revocation: 'off', budget: credentials, logger: log })
+    const before = issuer.count(path)
+    issuer.state.overrides.set(path, () => new Response('', { status: 500 }))
+    for (let index = 0; index < 5; index += 1) {
+      expect(await refusal(verifier.charge(caller, read, () => 1))).toMatchObject(unavailable)
+    }
+    expect(issuer.count(path)).toBe(before + 1)
   })
 
   it('is asked to settle up to three times more, with the same key, after pauses', async () => {

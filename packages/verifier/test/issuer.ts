@@ -66,6 +66,7 @@ export const createIssuer = async (key?: TestKey) => {
     metadata: {} as Record<string, unknown>,
     feed: { revoked: [] as { id: string; exp: number }[], cursor: 0 },
     requests: [] as string[],
+    redirects: new Set<string | undefined>(),
     ledger: [] as LedgerCall[],
     ledgerAnswer: (_call: LedgerCall): Answer => new Response('{}', { status: 500 }),
   }
@@ -127,6 +128,7 @@ export const createIssuer = async (key?: TestKey) => {
     fetch: async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
       const url = new URL(input instanceof Request ? input.url : input)
       state.requests.push(url.pathname + url.search)
+      state.redirects.add(init?.redirect)
       return answer(url, init)
     },
     count: (path: string) => state.requests.filter((one) => one.split('?')[0] === path).length,

@@ -1,3 +1,4 @@
+import { encodeBase64url } from '@behalf/protocol'
 import { exportJWK, generateKeyPair } from 'jose'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
@@ -7,6 +8,7 @@ import {
   issuerUrl,
   makeKey,
   refusal,
+  silent,
   verifierFor,
 } from './issuer.js'
 
@@ -89,14 +91,21 @@ it('accepts old and new tokens through a rotation that publishes ahead', async (
 
 describe('a key set that cannot be had', () => {
   const hang = () => new Promise<Response>(() => undefined)
+  const isAsked = async () => {
+    while (jwks() === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  const goodKeys = () => ({ keys: issuer.state.keys.map(({ jwk }) => jwk) })
+  const redirected = (response: Response) =>
+    Object.defineProperty(response, 'redirected', { value: true })
   const failures: [string, () => Response | Promise<Response>][] = [
     ['is down', () => Promise.reject(new TypeError('fetch failed'))],
-    ['answers 500', () => new Response('oops', { status: 500 })],
+    ['answers 500', () => Response.json(goodKeys(), { status: 500 })],
     ['answers HTML', () => new Response('<html>')],
     ['answers a list', () => Response.json([])],
     ['answers no keys', () => Response.json({})],
     ['redirects', () => Response.redirect('http://169.254.169.254/', 302)],
-    ['is huge', () => new Response('x'.repeat(300_000))],
+    ['was redirected', () => redirected(Response.json(goodKeys()))],
+    ['is huge', () => Response.json({ ...goodKeys(), more: 'x'.repeat(262_144) })],
   ]
 
   it.each(failures)('that %s accepts nothing without a cache', async (_title, answer) => {
@@ -109,6 +118,7 @@ describe('a key set that cannot be had', () => {
       headers: { 'Retry-After': '1' },
     })
     expect(issuer.state.requests.join()).not.toContain('169.254')
+    expect([...issuer.state.redirects]).toEqual(['manual'])
   })
 
   it.each(failures)('that %s leaves the cached keys, up to their limit', async (_title, answer) => {
@@ -128,15 +138,47 @@ describe('a key set that cannot be had', () => {
     const verifier = offline()
     const tokens = await Promise.all([issuer.token(), issuer.token({ jti: 'at_2' })])
     const refused = Promise.all(tokens.map((token) => refusal(verifier.verify(token))))
+    await isAsked()
     await vi.advanceTimersByTimeAsync(5000)
     for (const error of await refused) expect(error).toMatchObject({ status: 503 })
     expect(jwks()).toBe(1)
+  })
+
+  it('is waited for once in an outage while there are keys, and is one line in the log', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const warn = vi.fn()
+    const verifier = offline({ logger: { ...silent, warn } })
+    const token = await issuer.token({ exp: issuer.clock.seconds + 9000 })
+    await verifier.verify(token)
+    issuer.state.overrides.set('/jwks', () => new Response('', { status: 500 }))
+    for (const seconds of [301, 2, 2]) {
+      issuer.clock.seconds += seconds
+      await verifier.verify(token)
+    }
+    // The last one has asked without waiting.
+    while (jwks() < 4) await new Promise((resolve) => setImmediate(resolve))
+    issuer.state.overrides.set('/jwks', hang)
+    issuer.clock.seconds += 2
+    await expect(verifier.verify(token)).resolves.toBeTruthy()
+    await isAsked()
+    expect(warn).toHaveBeenCalledTimes(1)
+  })
+
+  it('is asked for again by a clock that was set back', async () => {
+    issuer.state.overrides.set('/jwks', () => new Response('', { status: 500 }))
+    const verifier = offline()
+    const token = await issuer.token({ iat: issuer.clock.seconds - 9000 })
+    await refusal(verifier.verify(token))
+    issuer.state.overrides.delete('/jwks')
+    issuer.clock.seconds -= 3600
+    await expect(verifier.verify(token)).resolves.toBeTruthy()
   })
 
   it('does not wait for a body that never ends', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     issuer.state.overrides.set('/jwks', () => new Response(new ReadableStream({})))
     const refused = refusal(offline().verify(await issuer.token()))
+    await isAsked()
     await vi.advanceTimersByTimeAsync(5000)
     expect(await refused).toMatchObject({ status: 503 })
   })
@@ -182,6 +224,17 @@ describe('the metadata', () => {
     expect(await refusal(offline().verify(await issuer.token()))).toMatchObject({ status: 503 })
   })
 
+  it('is used when it is old and the server that has a newer one hangs', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const verifier = offline()
+    await verifier.verify(await issuer.token())
+    const path = '/.well-known/oauth-authorization-server'
+    issuer.state.overrides.set(path, () => new Promise(() => undefined))
+    issuer.clock.seconds += 3601
+    await expect(verifier.verify(await issuer.token())).resolves.toBeTruthy()
+    expect(issuer.count(path)).toBe(2)
+  })
+
   it('is fetched once', async () => {
     const verifier = offline()
     await verifier.verify(await issuer.token())
@@ -221,6 +274,21 @@ describe('a published key', () => {
     const key = { kid: 'key-1', alg: 'RS256', privateKey: pair.privateKey, jwk } as const
     issuer = await createIssuer(key)
     expect(await publish(jwk)).toMatchObject({ reason: 'unknown_key' })
+  })
+
+  it('is not used when it is RSA and so long that checking it is an attack', async () => {
+    const modulus = crypto.getRandomValues(new Uint8Array(1025)).fill(0xff, 0, 1).fill(1, 1024)
+    const jwk = { kty: 'RSA', n: encodeBase64url(modulus), e: 'AQAB', kid: 'key-1' }
+    issuer.state.overrides.set('/jwks', () => Response.json({ keys: [jwk] }))
+    const token = await issuer.token({}, { alg: 'RS256' })
+    expect(await refusal(offline().verify(token))).toMatchObject({ reason: 'unknown_key' })
+  })
+
+  it('is not looked for among more than a set may hold', async () => {
+    const keys = [...Array.from({ length: 50 }, () => ({})), issuer.key.jwk]
+    issuer.state.overrides.set('/jwks', () => Response.json({ keys }))
+    const error = await refusal(offline().verify(await issuer.token()))
+    expect(error).toMatchObject({ reason: 'unknown_key' })
   })
 
   it('is used without alg and use, beside keys of other kinds', async () => {

@@ -7,6 +7,7 @@ import {
   makeKey,
   refusal,
   signRaw,
+  silent,
   verifierFor,
 } from './issuer.js'
 
@@ -37,11 +38,13 @@ const later = (seconds = 11) => {
   issuer.clock.seconds += seconds
 }
 
-/** Lets the background ask once. */
-const poll = async () => {
+/** Lets the background ask once, and waits for what comes of it. */
+const poll = async (isDone: () => boolean) => {
   await vi.advanceTimersByTimeAsync(1000)
   // Signatures are made and checked on other threads, which no fake timer knows.
-  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  while (!isDone()) await turn()
+  await turn()
 }
 
 describe('a revoked delegation', () => {
@@ -156,6 +159,12 @@ describe('a list that is too old', () => {
     expect(await refusal(verifier.verify(token))).toMatchObject(stale)
   })
 
+  it('is no fresher than our question, whatever the clock of the server says', async () => {
+    answerWith({ iat: issuer.clock.seconds + 5 })
+    await verifier.verify(token)
+    expect(verifier.revocation().stalenessSeconds).toBe(0)
+  })
+
   it('is believed no longer than it says itself', async () => {
     answerWith({ ttl: 3 })
     await verifier.verify(token)
@@ -183,6 +192,7 @@ describe('a list that is too old', () => {
 describe('an answer that is refused', () => {
   const refusesFeed = async () => {
     expect(await refusal(verifier.verify(token))).toMatchObject(stale)
+    expect(await refusal(verifier.verify(token, { allowStale: true }))).toMatchObject(stale)
     expect(verifier.revocation().size).toBe(0)
   }
   it.each<[string, object, object]>([
@@ -203,9 +213,30 @@ describe('an answer that is refused', () => {
     await refusesFeed()
   })
 
+  it('one that is signed in a way that we do not accept', async () => {
+    issuer = await createIssuer(await makeKey('key-1', 'EdDSA'))
+    const other = await makeKey('key-2')
+    issuer.state.keys.push(other)
+    const claims = { iss: 'https://auth.example', iat: issuer.clock.seconds, cursor: '0', ttl: 10 }
+    const header = { alg: 'ES256', kid: 'key-2', typ: 'revocation-feed+jwt' }
+    const text = await signRaw(header, { ...claims, revoked: [], full: true }, other)
+    issuer.state.overrides.set('/revocations', () => new Response(text))
+    verifier = verifierFor(issuer, { algorithms: ['EdDSA'] })
+    token = await issuer.token()
+    await refusesFeed()
+  })
+
   it('an access token of the same issuer', async () => {
     const claims = { iat: 1_800_000_000, cursor: '0', ttl: 10, revoked: [], full: true }
     issuer.state.overrides.set('/revocations', async () => new Response(await issuer.token(claims)))
+    await refusesFeed()
+  })
+
+  it('with a status that is no success, however good it looks', async () => {
+    issuer.state.overrides.set(
+      '/revocations',
+      async () => new Response(await issuer.signFeed(), { status: 500 }),
+    )
     await refusesFeed()
   })
 
@@ -219,13 +250,15 @@ describe('an answer that is refused', () => {
 
   it('a replay of an older one, which would bring back what was revoked', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    verifier = verifierFor(issuer, { pollSeconds: 1 })
+    const warn = vi.fn()
+    verifier = verifierFor(issuer, { pollSeconds: 1, logger: { ...silent, warn } })
     const old = await issuer.signFeed()
     issuer.clock.seconds += 1
     issuer.revoke('dlg_2')
     await refusal(verifier.verify(token))
     issuer.state.overrides.set('/revocations', () => new Response(old))
-    await poll()
+    await poll(() => warn.mock.calls.length === 1)
+    expect(warn.mock.calls[0]?.[1]).toMatchObject({ reason: 'feed_replayed' })
     expect(feeds()).toBe(2)
     expect(await refusal(verifier.verify(token))).toMatchObject({ reason: 'token_revoked' })
   })
@@ -291,13 +324,15 @@ describe('in the background', () => {
     expect(feeds()).toBe(0)
     await verifier.verify(token)
     expect(feeds()).toBe(1)
+    const isFollowed = () => verifier.revocation().stalenessSeconds === 0
     for (let second = 1; second <= 3; second += 1) {
-      await poll()
+      issuer.clock.seconds += 1
+      expect(isFollowed()).toBe(false)
+      await poll(isFollowed)
       expect(feeds()).toBe(1 + second)
     }
     issuer.revoke('dlg_1')
-    await poll()
-    expect(verifier.revocation().size).toBe(1)
+    await poll(() => verifier.revocation().size === 1)
     verifier.close()
     const before = feeds()
     await vi.advanceTimersByTimeAsync(5000)

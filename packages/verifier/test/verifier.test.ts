@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createVerifier, type VerifierOptions } from '../src/index.js'
+import { createVerifiedCache, type Verified } from '../src/verified-cache.js'
 import {
   audience,
   bearer,
@@ -121,6 +122,21 @@ describe('a token seen before', () => {
     issuer.state.keys = [await makeKey('key-1')]
     issuer.clock.seconds += 301
     expect(await refusal(verifier.verify(token))).toMatchObject({ reason: 'bad_signature' })
+  })
+})
+
+describe('the memory of verified tokens', () => {
+  const verified = {} as Verified
+
+  it('is bounded, and keeps what is used', () => {
+    const cache = createVerifiedCache(10)
+    for (let index = 0; index < 1000; index += 1) {
+      cache.set(`token-${index}`, verified)
+      expect(cache.get('token-0')).toBe(verified)
+    }
+    expect(cache.size()).toBeLessThanOrEqual(10)
+    expect(cache.get('token-998')).toBe(verified)
+    expect(cache.get('token-500')).toBeUndefined()
   })
 })
 

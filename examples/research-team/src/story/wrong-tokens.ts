@@ -48,7 +48,8 @@ export const wrongTokens: Step = {
     await refuses('a good token with more scope written in', edited, 'bad_signature')
 
     const { text } = delegatedTask(world).handOff
-    await refuses('the token inside a hand-off, as it is', tokenIn(text), 'wrong_audience')
+    const bare = await callDocs(docs, tokenIn(text))
+    tell.check(`the token inside a hand-off, as it is: 401, ${bare.reason}`, bare.status, 401)
     const thief = agentNamed('stranger', world.stage)
     tell.check(
       'a stolen hand-off is worth nothing to a colleague',

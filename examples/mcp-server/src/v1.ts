@@ -1,0 +1,42 @@
+/** The same server with version 1 of the SDK, on Express. */
+import { createServer, type Server } from 'node:http'
+import { protectMcp } from '@behalf/mcp/server'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import express from 'express'
+import { z } from 'zod'
+import type { Place } from './place.js'
+
+export const startV1 = ({ issuer, resource, clientSecret }: Place): Server => {
+  const budget = { clientId: 'docs-server', clientSecret }
+  const guard = protectMcp({ issuer, resource, scopes: 'docs:read', budget })
+
+  const createMcpServer = (): McpServer => {
+    const server = new McpServer({ name: 'docs', version: '1.0.0' })
+    server.registerTool(
+      'whoami',
+      { description: 'Your name here.' },
+      guard.tool({}, (_, { actor, tenantId }) => ({
+        content: [{ type: 'text', text: `${actor} of ${tenantId}` }],
+      })),
+    )
+    server.registerTool(
+      'summarize',
+      { description: 'A summary.', inputSchema: { document: z.string() } },
+      guard.tool(
+        { scope: 'docs:read', action: 'docs.summarize', cost: '0.04' },
+        ({ document }) => ({ content: [{ type: 'text', text: `${document}, in short` }] }),
+      ),
+    )
+    return server
+  }
+  const app = express()
+  app.use(guard.express())
+  app.all('/mcp', express.json(), async (request, response) => {
+    const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined })
+    response.on('close', () => transport.close())
+    await createMcpServer().connect(transport)
+    await transport.handleRequest(request, response, request.body)
+  })
+  return createServer(app).on('close', guard.close)
+}
