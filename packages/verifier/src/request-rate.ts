@@ -52,40 +52,56 @@ const waitFor = (used: readonly Bucket[], limit: number, now: number): number =>
 const live = (used: readonly Bucket[], minute: number): Bucket[] =>
   used.filter((bucket) => bucket.minute > minute - buckets)
 
+/** What this process has seen of one delegation. */
+interface Usage {
+  buckets: Bucket[]
+  /** Known once a token of the delegation itself has come by. */
+  limit: number | undefined
+}
+
 /** A count that is forgotten is a limit that is widened: when all are in use, new ones must wait. */
-const makeRoom = (used: Map<string, Bucket[]>, minute: number): void => {
-  for (const [id, list] of used) if (live(list, minute).length === 0) used.delete(id)
+const makeRoom = (used: Map<string, Usage>, minute: number): void => {
+  for (const [id, { buckets }] of used) if (live(buckets, minute).length === 0) used.delete(id)
   if (used.size < maxDelegations) return
   const description = 'Too many delegations are in use here at once. Try again later.'
   throw unavailable('rate_table_full', { description, retryAfterSeconds: 60 })
 }
 
+const add = ({ buckets }: Usage, minute: number): void => {
+  const newest = buckets.at(-1)
+  // Not by equality: a clock that was set back keeps counting in the newest bucket.
+  if (newest && newest.minute >= minute) newest.count += 1
+  else buckets.push({ minute, count: 1 })
+}
+
 export const createRequestRate = (
   settings: Pick<Settings, 'now' | 'requestsStatus'>,
 ): RequestRate => {
-  const used = new Map<string, Bucket[]>()
+  const used = new Map<string, Usage>()
 
-  const add = (id: string, list: Bucket[], minute: number): void => {
-    const newest = list.at(-1)
-    // Not by equality: a clock that was set back keeps counting in the newest bucket.
-    if (newest && newest.minute >= minute) newest.count += 1
-    else list.push({ minute, count: 1 })
-    used.set(id, list)
+  const usageOf = (id: string, minute: number): Usage => {
+    const known = used.get(id)
+    if (!known && used.size >= maxDelegations) makeRoom(used, minute)
+    const usage = { buckets: live(known?.buckets ?? [], minute), limit: known?.limit }
+    used.set(id, usage)
+    return usage
   }
   return {
     count: ({ limits: { requestsPerHour: limit }, lineage }) => {
       // Limits never come without a lineage: such a token is refused before this.
-      const id = lineage.at(-1)
-      if (limit === undefined || id === undefined) return
+      if (limit === undefined) return
       const now = settings.now()
       const minute = Math.floor(now / 60)
-      const known = used.get(id)
-      if (!known && used.size >= maxDelegations) makeRoom(used, minute)
-      const list = live(known ?? [], minute)
-      if (total(list) >= limit) {
-        throw rateLimited(limit, waitFor(list, limit, now), settings.requestsStatus)
+      // A request of a child is one of every ancestor: an exchange refills nothing.
+      const usages = lineage.map((id) => usageOf(id, minute))
+      const own = usages.at(-1)
+      if (own) own.limit = limit
+      for (const { buckets, limit: most } of usages) {
+        if (most !== undefined && total(buckets) >= most) {
+          throw rateLimited(most, waitFor(buckets, most, now), settings.requestsStatus)
+        }
       }
-      add(id, list, minute)
+      for (const usage of usages) add(usage, minute)
     },
   }
 }

@@ -53,6 +53,20 @@ describe('requests_per_hour', () => {
     await expect(verifier.verify(bearer(sibling))).resolves.toBeTruthy()
   })
 
+  it('counts what is below a delegation as its own: an exchange refills nothing', async () => {
+    const lineage = { agent_lineage: ['dlg_root'] }
+    await verifier.verify(bearer(await tokenWith(2, lineage)))
+    const child = { agent_lineage: ['dlg_root', 'dlg_child'] }
+    await verifier.verify(bearer(await tokenWith(2, child)))
+    const other = { agent_lineage: ['dlg_root', 'dlg_other'] }
+    expect(await refusal(verifier.verify(bearer(await tokenWith(2, other))))).toMatchObject({
+      status: 429,
+    })
+    expect(await refusal(verifier.verify(bearer(await tokenWith(2, lineage))))).toMatchObject({
+      status: 429,
+    })
+  })
+
   it('of nothing lets nothing in', async () => {
     expect(await refusal(verifier.verify(bearer(await tokenWith(0))))).toMatchObject({
       status: 429,
