@@ -7,8 +7,8 @@ import { onWindows, root } from './workspace.mjs'
 
 const nodeVersions = ['22.23.3', '24.21.0', '26.10.0']
 
-/** The stages that run code of ours. What the others see is the same on every Node. */
-const builtStages = ['unit', 'flow', 'examples']
+/** The stages that run what was built. What the others see is the same on every Node. */
+const builtStages = ['unit', 'built', 'examples']
 
 const npm = onWindows ? 'npm.cmd' : 'npm'
 

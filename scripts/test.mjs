@@ -6,7 +6,7 @@ import { one, sentence, sum } from './stages/count.mjs'
 import { examples } from './stages/examples.mjs'
 import { lint } from './stages/lint.mjs'
 import { packages } from './stages/packages.mjs'
-import { architecture, flow, unit } from './stages/tests.mjs'
+import { architecture, built, flow, unit } from './stages/tests.mjs'
 import { turboStage } from './stages/turbo.mjs'
 
 const stages = [
@@ -32,6 +32,14 @@ const stages = [
     run: () => flow('postgres'),
     needsBuild: true,
   },
+  {
+    name: 'built',
+    title: 'What is built, from outside',
+    run: built,
+    needsBuild: true,
+    // The flow stages have run it already.
+    isOnDemand: true,
+  },
   { name: 'examples', title: 'Examples and demo', run: examples, needsBuild: true },
   { name: 'packages', title: 'Packages as published', run: packages, needsBuild: true },
   { name: 'changesets', title: 'Changesets', run: changesets },
@@ -51,7 +59,7 @@ const chooseStages = (names) => {
   const unknown = names.find((name) => !stages.some((stage) => isCalled(stage, name)))
   if (unknown) throw new StepFailed(`There is no stage "${unknown}".\n\n${help}`)
   return names.length === 0
-    ? stages
+    ? stages.filter(({ isOnDemand }) => !isOnDemand)
     : stages.filter((stage) => names.some((name) => isCalled(stage, name)))
 }
 

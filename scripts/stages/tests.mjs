@@ -10,6 +10,15 @@ export const architecture = () => runVitest('.', { args: ['--dir', 'test'] })
 
 export const unit = () => sumOf(withTests('packages'), ({ folder }) => runVitest(folder))
 
+/** Files that meet the server and the packages as they were built, or as strangers meet them. */
+const outside = ['test/sdk.test.ts', 'test/interop.test.ts', 'test/process.test.ts']
+
+/** A part of the flow tests, for a Node on which the whole has no reason to differ. */
+export const built = () =>
+  sumOf(withTests('apps'), ({ folder }) =>
+    runVitest(folder, { args: outside, env: { BEHALF_TEST_DATABASE: 'pglite' } }),
+  )
+
 /** The server's flow tests. Its own vitest configuration reads which database they run on. */
 export const flow = (database) =>
   sumOf(withTests('apps'), ({ folder }) =>
