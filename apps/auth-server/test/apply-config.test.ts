@@ -156,3 +156,21 @@ test('two servers that start at once with the same file agree', async () => {
   await apply(baseConfig)
   expect(await tables()).toEqual(before)
 })
+
+test('is tried again when the database refuses only for its timing, and not otherwise', async () => {
+  const { drizzle } = server.database
+  const refusing = (code: string) => {
+    let calls = 0
+    const transaction: typeof drizzle.transaction = (work, options) => {
+      calls += 1
+      if (calls > 1) return drizzle.transaction(work, options)
+      return Promise.reject(Object.assign(new Error('refused'), { code }))
+    }
+    const once = Object.assign(Object.create(drizzle), { transaction })
+    const database = { ...server.database, drizzle: once, close: () => Promise.resolve() }
+    return openTestServer({ database, config: baseConfig })
+  }
+  await refusing('40P01')
+  await refusing('40001')
+  await expect(refusing('42601')).rejects.toThrow('refused')
+})
