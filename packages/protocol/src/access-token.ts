@@ -139,16 +139,20 @@ export interface CheckAccessTokenOptions {
   now: number
   /** Seconds that clocks may differ. @defaultValue 5 */
   clockToleranceSeconds?: number
+  /** The same for the end alone. @defaultValue `clockToleranceSeconds` */
+  expiryToleranceSeconds?: number
 }
 
 /** Issuer, audience and times. Runs on every use of a token, cached or not. */
 export const checkAccessToken = (token: AccessToken, options: CheckAccessTokenOptions): void => {
   const { issuer, audience, now, clockToleranceSeconds: tolerance = 5 } = options
+  const { expiryToleranceSeconds = tolerance } = options
   if (token.issuer !== issuer) throw bad('wrong_issuer', 'The token is from another issuer.')
   if (audience && !token.audience.some((one) => audience.includes(one))) {
     throw bad('wrong_audience', 'The token is meant for another resource.')
   }
-  if (now >= token.expiresAt + tolerance) throw bad('token_expired', 'The token has expired.')
+  if (now >= token.expiresAt + expiryToleranceSeconds)
+    throw bad('token_expired', 'The token has expired.')
   const notBefore = Math.max(token.notBefore ?? 0, token.issuedAt)
   if (now + tolerance < notBefore) throw bad('token_not_yet_valid', 'The token is not valid yet.')
 }

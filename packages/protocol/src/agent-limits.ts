@@ -79,6 +79,22 @@ export interface AgentLimitsClaim {
   max_delegation_depth?: number
 }
 
+const claimShape = z.looseObject({
+  requests_per_hour: z.number().optional(),
+  cost_budget_usd: z.union([z.number(), z.string()]).optional(),
+  max_cost_per_action_usd: z.union([z.number(), z.string()]).optional(),
+  allowed_actions: z.array(z.string()).optional(),
+  max_delegation_depth: z.number().optional(),
+})
+
+/**
+ * Limits in an answer, to be shown as they are. One that we do not know is kept: only who enforces
+ * limits has to know them all.
+ */
+export const agentLimitsClaimSchema = z.custom<AgentLimitsClaim>(
+  (value) => claimShape.safeParse(value).success,
+)
+
 export const agentLimitsClaim = (limits: AgentLimits): AgentLimitsClaim => ({
   ...(limits.requestsPerHour !== undefined && { requests_per_hour: limits.requestsPerHour }),
   ...(limits.costBudget !== undefined && { cost_budget_usd: usdClaim(limits.costBudget) }),

@@ -14,6 +14,7 @@ export {
   type AgentLimits,
   type AgentLimitsClaim,
   agentLimitsClaim,
+  agentLimitsClaimSchema,
   agentLimitsSchema,
   allowsAction,
   coversAction,
@@ -27,6 +28,12 @@ export {
   defaultDelegationDepth,
   maxLineage,
 } from './delegation.js'
+export {
+  type Delegation,
+  delegationCheckSchema,
+  delegationPageSchema,
+  delegationSchema,
+} from './delegation-messages.js'
 export {
   type DelegationMode,
   type DelegationRule,
@@ -98,5 +105,5 @@ export {
 } from './metadata.js'
 export { formatUsd, maxMicroUsd, parseUsd, usdClaim } from './money.js'
 export { type Authority, type NarrowRequest, type NarrowRule, narrow } from './narrow.js'
-export { type NarrowingReport, narrowingReport } from './narrowing-report.js'
+export { type NarrowingReport, narrowingReport, narrowingReportSchema } from './narrowing-report.js'
 export { formatScope, intersectScope, missingScope, parseScope, readScope } from './scope.js'

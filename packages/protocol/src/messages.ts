@@ -1,7 +1,9 @@
 /** Bodies that cross the wire, spelt as on the wire. */
 import { z } from 'zod'
+import { agentLimitsClaimSchema } from './agent-limits.js'
 import { cleanText, delegationId } from './identifiers.js'
 import { parseUsd } from './money.js'
+import { narrowingReportSchema } from './narrowing-report.js'
 
 /** RFC 6749 §5.1, RFC 8693 §2.2.1 */
 export const tokenResponseSchema = z.looseObject({
@@ -10,6 +12,9 @@ export const tokenResponseSchema = z.looseObject({
   expires_in: z.number().positive().optional(),
   scope: z.string().optional(),
   issued_token_type: z.string().optional(),
+  agent_limits: agentLimitsClaimSchema.optional(),
+  /** For people to read: nothing is decided by it, so a malformed one is passed over. */
+  narrowed: narrowingReportSchema.optional().catch(undefined),
 })
 export type TokenResponse = z.infer<typeof tokenResponseSchema>
 

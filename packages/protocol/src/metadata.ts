@@ -18,6 +18,8 @@ export const authorizationServerMetadataSchema = z.looseObject({
   agent_budget_endpoint: endpoint.optional(),
   /** The signed list of what was revoked. */
   agent_revocation_feed_endpoint: endpoint.optional(),
+  /** Base of the live tree: list and revoke. */
+  delegations_endpoint: endpoint.optional(),
   /** Explains a yes or a no to a delegation. */
   delegation_check_endpoint: endpoint.optional(),
 })

@@ -1,10 +1,16 @@
 /** Says what was asked for and cut, so that nobody has to find out by surprise. Pure. */
+import { z } from 'zod'
 import { agentLimitsClaim } from './agent-limits.js'
 import type { Authority, NarrowRequest } from './narrow.js'
 import { formatScope, missingScope } from './scope.js'
 
 /** Over-asks by their wire names: what was asked, and what was granted instead. */
 export type NarrowingReport = Record<string, { asked: unknown; granted: unknown }>
+
+/** `granted` is absent where nothing was granted instead. */
+export const narrowingReportSchema = z
+  .record(z.string(), z.looseObject({ asked: z.unknown(), granted: z.unknown() }))
+  .transform((report): NarrowingReport => report)
 
 type Asked = Pick<NarrowRequest, 'scope' | 'limits'>
 
