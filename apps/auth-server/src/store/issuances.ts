@@ -56,11 +56,30 @@ export interface FanOut {
 /** `ended`: something that the token stands on is no longer alive. `fan_out`: one child too many. */
 export type Recorded = 'recorded' | 'ended' | 'fan_out'
 
+/**
+ * A client's own token, without a lock: should its root be revoked in this very moment, the token names
+ * the root and is dead with it. What it is exchanged for is checked under the lock.
+ */
+const recordOwn = `
+  with asked as (
+    select * from jsonb_to_recordset($1::text::jsonb) as t(
+      jti text, delegation_id text, tenant_id text, client_id text, subject text, actor text,
+      scope text, aud text[], issued_at timestamptz, expires_at timestamptz)
+  ), recorded as (
+    insert into issuances (jti, delegation_id, tenant_id, client_id, subject, actor, scope, aud,
+      issued_at, expires_at)
+    select a.jti, a.delegation_id, a.tenant_id, a.client_id, a.subject, a.actor, a.scope, a.aud,
+      a.issued_at, a.expires_at
+    from asked a join delegations d on d.id = a.delegation_id and d.revoked_at is null
+    returning jti
+  )
+  select jti, 'recorded' as outcome from recorded`
+
 /** Locked before they are counted: a statement does not see what was committed while it waited. */
 const lockParents = `
   select id from delegations where id = any($1::text[]) order by id for no key update`
 
-const statement = `
+const recordExchanged = `
   with asked as (
     select t.*, t.delegation->>'parent_id' as parent_id,
       row_number() over (partition by t.delegation->>'parent_id' order by t.jti) as nth
@@ -128,8 +147,8 @@ export const issuancesStore = (database: Database, fanOut: FanOut, now: () => Da
     const byJti = new Map(recorded.map(({ jti, outcome }) => [jti, outcome as Recorded]))
     return rows.map(({ jti }) => byJti.get(jti) ?? 'ended')
   }
-  const record = (rows: IssuanceRow[]): Statement => ({
-    text: statement,
+  const exchanged = (rows: IssuanceRow[]): Statement => ({
+    text: recordExchanged,
     params: [
       JSON.stringify(rows),
       now().toISOString(),
@@ -138,15 +157,16 @@ export const issuancesStore = (database: Database, fanOut: FanOut, now: () => Da
     ],
   })
   const own = createBatch(async (rows: IssuanceRow[]) => {
-    const { text, params } = record(rows)
-    return outcomes(rows, await withRetry(() => database.write(text, params)))
+    const params = [JSON.stringify(rows)]
+    return outcomes(rows, await withRetry(() => database.write(recordOwn, params)))
   })
   const delegated = createBatch(async (rows: IssuanceRow[]) => {
     const lock = { text: lockParents, params: [parentsOf(rows)] }
-    return outcomes(rows, await withRetry(() => database.writeAfter(lock, record(rows))))
+    return outcomes(rows, await withRetry(() => database.writeAfter(lock, exchanged(rows))))
   })
   return {
-    /** Together with others of the same moment, those that make a delegation apart. */
-    record: (row: IssuanceRow): Promise<Recorded> => (row.delegation ? delegated(row) : own(row)),
+    /** Together with others of the same moment; own tokens and exchanged ones apart. */
+    record: (row: IssuanceRow): Promise<Recorded> =>
+      row.parent_jti === undefined ? own(row) : delegated(row),
   }
 }

@@ -1,5 +1,6 @@
 /** Protected resources, by their RFC 8707 URI. */
-import type { Database, Drizzle } from './database.js'
+import { createBatch } from './batch.js'
+import type { Database, Drizzle, Row } from './database.js'
 import { resources as table } from './schema.js'
 
 export interface Resource {
@@ -11,22 +12,24 @@ export interface Resource {
 
 export type NewResource = typeof table.$inferInsert
 
+const parse = (row: Row): Resource =>
+  ({
+    ...row,
+    tenant_id: row.tenant_id ?? undefined,
+    client_id: row.client_id ?? undefined,
+  }) as Resource
+
 export const resourcesStore = ({ read }: Database) => ({
-  findMany: async (uris: readonly string[]): Promise<Resource[]> => {
+  /** Requests of one moment share a statement. */
+  findMany: createBatch(async (asked: (readonly string[])[]): Promise<Resource[][]> => {
     const rows = await read(
       `select resource, tenant_id, scopes_supported, client_id from resources
        where resource = any($1::text[])`,
-      [uris],
+      [[...new Set(asked.flat())]],
     )
-    return rows.map(
-      (row) =>
-        ({
-          ...row,
-          tenant_id: row.tenant_id ?? undefined,
-          client_id: row.client_id ?? undefined,
-        }) as Resource,
-    )
-  },
+    const byUri = new Map(rows.map((row) => [String(row.resource), parse(row)]))
+    return asked.map((uris) => [...new Set(uris)].flatMap((uri) => byUri.get(uri) ?? []))
+  }),
 
   /** The resource of a resource server's client, for RFC 8693 `audience`. */
   findByClients: async (clientIds: readonly string[]): Promise<Resource[]> => {
