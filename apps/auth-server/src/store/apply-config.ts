@@ -15,7 +15,7 @@ import { type NewDelegationRule, replaceRules, selectorText } from './delegation
 import { ensureRoot, setCap } from './delegations.js'
 import { withRetry } from './failures.js'
 import { upsertResource } from './resources.js'
-import { revokeStandingOf } from './revocations.js'
+import { revokeRootElsewhere, revokeStandingOf } from './revocations.js'
 import { upsertTenant } from './tenants.js'
 
 export interface ApplyConfigOptions {
@@ -67,6 +67,7 @@ const applyClient = async (
       resources: row.resources,
       agent_limits: agentLimitsSchema.parse(row.agentLimits),
     }
+    await revokeRootElsewhere(drizzle, standing, options.now)
     await ensureRoot(drizzle, standing, options.newId(), options.now)
   }
 }

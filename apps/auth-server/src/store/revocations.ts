@@ -90,6 +90,26 @@ export const revokeStandingOf = async (
   return revokeDelegations(drizzle, ids, cause, now)
 }
 
+/** A client that has moved to another tenant leaves behind what it stood on there. */
+export const revokeRootElsewhere = async (
+  drizzle: Drizzle,
+  { client_id, tenant_id }: { client_id: string; tenant_id: string | undefined },
+  now: Date,
+): Promise<void> => {
+  const { id, actor, parentId, tenantId } = delegations
+  const elsewhere = sql`${tenantId} is distinct from ${tenant_id ?? null}::text`
+  const rows = await drizzle
+    .select({ id })
+    .from(delegations)
+    .where(and(eq(actor, client_id), isNull(parentId), elsewhere))
+  await revokeDelegations(
+    drizzle,
+    rows.map((row) => row.id),
+    'tenant_changed',
+    now,
+  )
+}
+
 export const revocationsStore = ({ drizzle, read }: Database) => ({
   revoke: (id: string, cause: string, now: Date): Promise<number> =>
     withRetry(() =>
