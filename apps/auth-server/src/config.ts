@@ -22,13 +22,15 @@ const limitMembers = {
   max_delegation_depth: z.number().optional(),
 }
 
-/** Limits as they stand in the file: checked here, kept in their wire form. */
-const limits = z.strictObject(limitMembers).superRefine((value, context) => {
+const checkLimits = (value: object, context: z.RefinementCtx): void => {
   const result = agentLimitsSchema.safeParse(value)
   for (const { path, message } of result.error?.issues ?? []) {
     context.addIssue({ code: 'custom', path, message })
   }
-})
+}
+
+/** Limits as they stand in the file: checked here, kept in their wire form. */
+const limits = z.strictObject(limitMembers).superRefine(checkLimits)
 
 const scope = z
   .string()
@@ -53,7 +55,7 @@ const tenant = z.strictObject({
   tenant_id: tenantId,
   name: z.string().min(1).max(200).optional(),
   /** A tenant has a budget; what else agents may do stands at the agents. */
-  limits: z.strictObject({ cost_budget_usd: amount }).optional(),
+  limits: z.strictObject({ cost_budget_usd: amount }).superRefine(checkLimits).optional(),
   disabled: z.boolean().optional(),
 })
 

@@ -3,14 +3,16 @@ import {
   type AccessToken,
   agentLimitsClaim,
   formatScope,
+  grantTypes,
   isOAuthError,
   OAuthError,
+  type OAuthErrorCode,
 } from '@behalf/protocol'
 import { notFound } from '../budgets/charge-rights.js'
 import { type Deps, toSeconds } from '../deps.js'
 import type { Form } from '../form.js'
 import { type ExchangeRequest, parseAsked, parseExchange } from '../grants/exchange-request.js'
-import { accessTokenSeconds, checkConfidential } from '../grants/grant.js'
+import { accessTokenSeconds, checkConfidential, checkGrantType } from '../grants/grant.js'
 import { decideExchange, type ExchangeDecision } from '../grants/token-exchange.js'
 import type { Client } from '../store/clients.js'
 import type { Delegation } from '../store/delegations.js'
@@ -41,6 +43,11 @@ const standingToken = (delegation: Delegation, { issuer, now }: Deps): AccessTok
   }
 }
 
+const checkMayExchange = (client: Client): void => {
+  checkGrantType(client, grantTypes.tokenExchange)
+  checkConfidential(client)
+}
+
 /** Of a delegation: the question is what its holder could do with it. */
 const aboutDelegation = async (id: string, form: Form, caller: Client, deps: Deps) => {
   const delegation = await deps.store.delegations.find(id)
@@ -48,6 +55,7 @@ const aboutDelegation = async (id: string, form: Form, caller: Client, deps: Dep
   if (!delegation || !(await isParty(delegation, asking, deps))) throw notFound()
   const holder = await deps.store.clients.find(delegation.actor)
   if (!holder) throw notFound()
+  checkMayExchange(holder)
   const asked = await parseAsked(form, deps)
   const subjectToken = standingToken(delegation, deps)
   return { client: holder, request: { ...asked, subjectToken, actorToken: undefined } }
@@ -59,7 +67,10 @@ const question = async (
   deps: Deps,
 ): Promise<{ client: Client; request: ExchangeRequest }> => {
   const id = form.get('delegation_id')
-  if (id === undefined) return { client: caller, request: await parseExchange(form, deps) }
+  if (id === undefined) {
+    checkMayExchange(caller)
+    return { client: caller, request: await parseExchange(form, deps) }
+  }
   if (!form.has('subject_token') && !form.has('actor_token')) {
     return aboutDelegation(id, form, caller, deps)
   }
@@ -83,10 +94,17 @@ const yes = ({ shape, hop, issuance }: ExchangeDecision, deps: Deps) => ({
 /** The first check that failed, in the words of its refusal. */
 const no = (error: OAuthError) => ({ allowed: false, ...error.toJSON() })
 
-/** Refusals of the decision are answers; those of the caller itself stay errors. */
+const answers: readonly OAuthErrorCode[] = [
+  'access_denied',
+  'invalid_request',
+  'invalid_scope',
+  'invalid_target',
+  'unauthorized_client',
+]
+
+/** Refusals of the decision are answers; those of the question itself stay errors. */
 const isAnswer = (error: unknown): error is OAuthError =>
-  isOAuthError(error) &&
-  ['access_denied', 'invalid_request', 'invalid_scope', 'invalid_target'].includes(error.code)
+  isOAuthError(error) && answers.includes(error.code)
 
 /** @throws OAuthError when the question itself cannot be asked */
 export const checkDelegation = async (form: Form, caller: Client, deps: Deps) => {

@@ -1,5 +1,13 @@
 /** Who is acting now: the live tree, for those who are part of it. */
-import { agentLimitsClaim, clientId, delegationId, formatScope, OAuthError } from '@behalf/protocol'
+import {
+  agentLimitsClaim,
+  cleanText,
+  clientId,
+  delegationId,
+  formatScope,
+  OAuthError,
+  tenantId,
+} from '@behalf/protocol'
 import { z } from 'zod'
 import { liveBudget } from '../budgets/show-budget.js'
 import type { Deps } from '../deps.js'
@@ -9,11 +17,11 @@ import { type Caller, isAdminOf } from './parties.js'
 const maxPage = 100
 
 const querySchema = z.strictObject({
-  subject: z.string().min(1).max(255).optional(),
+  subject: cleanText(255).optional(),
   actor: clientId.optional(),
   /** This delegation and all below it. */
   under: delegationId.optional(),
-  tenant_id: z.string().max(63).optional(),
+  tenant_id: tenantId.optional(),
   limit: z.coerce.number().int().min(1).max(maxPage).default(50),
   cursor: z.string().max(200).optional(),
 })
@@ -65,8 +73,8 @@ const describe = async (delegation: Delegation, lastUsed: Date | undefined, deps
 })
 
 /** An admin sees its tenant; an admin of all tenants names one. Everyone else sees its own part. */
-const viewOf = (caller: Caller, tenantId: string | undefined) => {
-  const tenant = caller.client.tenant_id ?? tenantId
+const viewOf = (caller: Caller, named: string | undefined) => {
+  const tenant = caller.client.tenant_id ?? named
   const isAdmin = isAdminOf(caller, tenant)
   return { tenantId: tenant, party: isAdmin ? undefined : caller.client.client_id }
 }

@@ -1,5 +1,5 @@
 /** Takes authority back: one delegation, or all that a client, a subject or a tenant stands on. */
-import { clientId, OAuthError, tenantId } from '@behalf/protocol'
+import { cleanText, clientId, OAuthError, tenantId } from '@behalf/protocol'
 import { z } from 'zod'
 import { notFound } from '../budgets/charge-rights.js'
 import type { Deps } from '../deps.js'
@@ -16,7 +16,7 @@ export const revokeDelegation = async (id: string, caller: Caller, deps: Deps) =
 
 const targetSchema = z.union([
   z.strictObject({ client_id: clientId }),
-  z.strictObject({ subject: z.string().min(1).max(255) }),
+  z.strictObject({ subject: cleanText(255) }),
   z.strictObject({ tenant_id: tenantId }),
 ])
 

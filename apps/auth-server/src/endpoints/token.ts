@@ -2,11 +2,13 @@
 import { OAuthError } from '@behalf/protocol'
 import type { Handler } from 'hono'
 import type { Deps } from '../deps.js'
+import { checkGrantType } from '../grants/grant.js'
 import { grants } from '../grants/grants.js'
 import { issueTokens } from '../issue-tokens.js'
 import type { Env } from '../middleware/env.js'
+import type { Client } from '../store/clients.js'
 
-const grantFor = (grantType: string | undefined, allowed: readonly string[]) => {
+const grantFor = (grantType: string | undefined, client: Client) => {
   if (grantType === undefined) {
     throw new OAuthError('invalid_request', {
       description: 'grant_type is missing.',
@@ -17,19 +19,13 @@ const grantFor = (grantType: string | undefined, allowed: readonly string[]) => 
   if (!grant) {
     throw new OAuthError('unsupported_grant_type', { description: 'This grant type is not known.' })
   }
-  if (!allowed.includes(grantType)) {
-    throw new OAuthError('unauthorized_client', {
-      description: 'This client may not use this grant type.',
-      reason: 'grant_type_not_allowed',
-      hint: 'Add the grant type to grant_types of the client.',
-    })
-  }
+  checkGrantType(client, grantType)
   return grant
 }
 
 export const tokenEndpoint = (deps: Deps): Handler<Env> =>
   async function tokenEndpoint(c) {
     const { client, form } = c.var
-    const grant = grantFor(form.get('grant_type'), client.grant_types)
+    const grant = grantFor(form.get('grant_type'), client)
     return c.json(await issueTokens(await grant({ client, form }, deps), deps))
   }

@@ -17,6 +17,16 @@ export type Grant = (request: GrantRequest, deps: Deps) => Promise<Issuance>
 export const accessTokenSeconds = 900
 export const delegatedTokenSeconds = 300
 
+/** RFC 6749 §5.2: the client has to be registered for the grant type. */
+export const checkGrantType = (client: Client, grantType: string): void => {
+  if (client.grant_types.includes(grantType)) return
+  throw new OAuthError('unauthorized_client', {
+    description: 'This client may not use this grant type.',
+    reason: 'grant_type_not_allowed',
+    hint: 'Add the grant type to grant_types of the client.',
+  })
+}
+
 /** RFC 6749 §4.4, RFC 8693 §5: a public client has no credential, so there is nothing to grant on. */
 export const checkConfidential = (client: Client): void => {
   if (client.token_endpoint_auth_method !== 'none') return

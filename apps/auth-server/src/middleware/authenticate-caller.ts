@@ -1,5 +1,5 @@
 /** At the server's own API: client authentication, or an access token meant for this server. */
-import { type AccessToken, isOAuthError, OAuthError } from '@behalf/protocol'
+import { type AccessToken, intersectScope, isOAuthError, OAuthError } from '@behalf/protocol'
 import type { MiddlewareHandler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
@@ -34,7 +34,8 @@ const readToken = (text: string, deps: Deps): AccessToken => {
   }
 }
 
-const byToken = async (text: string, scope: string, deps: Deps): Promise<[Client, AccessToken]> => {
+/** What the token says and the client may still do: a right that was taken away is gone at once. */
+const byToken = async (text: string, scope: string, deps: Deps): Promise<[Client, string[]]> => {
   const token = readToken(text, deps)
   checkOwn(token, deps.issuer)
   const [client, lineage] = await Promise.all([
@@ -44,14 +45,15 @@ const byToken = async (text: string, scope: string, deps: Deps): Promise<[Client
   const alive =
     lineage.length === token.lineage.length && lineage.every((d) => isAlive(d, deps.now()))
   if (!client || client.disabled || !alive) throw refuse('The token was revoked.', 'revoked')
-  if (!token.scope.includes(scope)) {
+  const allowed = intersectScope(token.scope, client.api_scope)
+  if (!allowed.includes(scope)) {
     throw new OAuthError('insufficient_scope', {
       description: `This needs the scope ${scope}.`,
       reason: 'insufficient_scope',
       headers: { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
     })
   }
-  return [client, token]
+  return [client, allowed]
 }
 
 /** @param scope what an access token must carry; client authentication needs none */
@@ -60,9 +62,9 @@ export const authenticateCaller = (scope: string, deps: Deps): MiddlewareHandler
     const header = c.req.header('authorization') ?? ''
     const bearer = /^Bearer +(\S+)$/i.exec(header)?.[1]
     if (bearer !== undefined) {
-      const [client, token] = await byToken(bearer, scope, deps)
+      const [client, allowed] = await byToken(bearer, scope, deps)
       c.set('client', client)
-      c.set('apiScope', token.scope)
+      c.set('apiScope', allowed)
     } else {
       if (header === '') throw invalidClient('no_credentials')
       const client = await authenticateBasic(header, deps)
