@@ -94,6 +94,7 @@ describe('the token', () => {
     const { body, headers } = await server.clientCredentials('orchestrator')
     expect(Object.keys(body).toSorted()).toEqual([
       'access_token',
+      'agent_limits',
       'expires_in',
       'scope',
       'token_type',

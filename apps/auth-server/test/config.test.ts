@@ -115,6 +115,11 @@ describe('the file', () => {
       'tenants[0].limits.cost_budget_usd: ',
     ],
     [['tenants', 0, 'limits'], { costs: 1 }, 'tenants[0].limits: Unrecognized key: "costs"'],
+    [
+      ['tenants', 0, 'limits'],
+      { requests_per_hour: 5 },
+      'tenants[0].limits: Unrecognized key: "requests_per_hour"',
+    ],
     [['resources', 0, 'resource'], '/mcp', 'resources[0].resource: must be an absolute URI'],
     [
       ['resources', 0, 'scopes_supported'],
@@ -210,6 +215,26 @@ describe('the file', () => {
       'delegation_rules[0].max_delegation_depth: ',
     ],
     [['delegation_rules', 0, 'expires_in_seconds'], 0, 'delegation_rules[0].expires_in_seconds: '],
+    [['delegation_rules', 0, 'from'], { agent_types: 'x' }, 'delegation_rules[0].from: '],
+    [['delegation_rules', 0, 'to'], {}, 'delegation_rules[0].to: '],
+    [['delegation_rules', 0, 'mode'], 'any', 'delegation_rules[0].mode: Invalid option'],
+    [
+      ['delegation_rules', 0],
+      { from: '*', to: { agent_type: 'researcher' } },
+      'delegation_rules[0].tenant_id: is missing, since neither end names a client',
+    ],
+    [
+      ['delegation_rules', 0],
+      { from: '*', to: '*', tenant_id: 'globex' },
+      'delegation_rules[0].tenant_id: "globex" is not among tenants',
+    ],
+    [['delegation_bounds'], { max_children: -1 }, 'delegation_bounds.max_children: '],
+    [['clients', 0, 'client_id'], '*', 'clients[0].client_id: must not be "*"'],
+    [
+      ['resources', 0, 'resource'],
+      'http://127.0.0.1:4100/',
+      'resources[0].resource: must be written without the slash at its end',
+    ],
     [['users', 0, 'email'], 'alice', 'users[0].email: '],
     [['users', 0, 'org_role'], 'king', 'users[0].org_role: Invalid option'],
   ]
@@ -227,6 +252,15 @@ describe('the file', () => {
       expect(() => check({ ...example, [name]: twice })).toThrow(/" is there twice$/)
     },
   )
+
+  test('with a rule that names a client and the tenant of another is refused', () => {
+    const tenants = [...example.tenants, { tenant_id: 'globex' }]
+    const rule = { from: 'orchestrator', to: '*', tenant_id: 'globex' }
+    expect(() => check({ ...example, tenants, delegation_rules: [rule] })).toThrow(
+      'delegation_rules[0]: from and to belong to different tenants',
+    )
+    check({ ...example, delegation_rules: [{ ...rule, tenant_id: 'acme' }] })
+  })
 
   test("with another tenant's resource at a client is refused", () => {
     const tenants = [...example.tenants, { tenant_id: 'globex' }]

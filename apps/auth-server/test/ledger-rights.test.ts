@@ -153,7 +153,9 @@ describe('a token', () => {
   }
 
   test('of another resource of the same delegation cannot be charged, its delegation can', async () => {
-    const { handOff } = await delegateOnce(server, { resource: [docs, mail] })
+    const both = { resource: [docs, mail] }
+    const own = (await server.clientCredentials('orchestrator', both)).body.access_token
+    const { handOff } = await delegateOnce(server, both, 'orchestrator', 'researcher', own)
     const { body } = await server.exchange('researcher', handOff.body.access_token, {
       resource: mail,
     })

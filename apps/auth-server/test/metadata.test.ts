@@ -50,6 +50,8 @@ describe('the metadata document', () => {
       access_token_signing_alg_values_supported: expect.arrayContaining(['ES256']),
       agent_budget_endpoint: `${issuer}/ledger`,
       agent_revocation_feed_endpoint: `${issuer}/revocations`,
+      delegation_check_endpoint: `${issuer}/delegations/check`,
+      delegations_endpoint: `${issuer}/delegations`,
     })
   })
 
@@ -168,7 +170,10 @@ describe('methods', () => {
     ['POST', wellKnown, 'GET'],
     ['PUT', wellKnown, 'GET'],
     ['DELETE', '/jwks', 'GET'],
-    ['POST', '/revocations', 'GET'],
+    ['PUT', '/revocations', 'GET, POST'],
+    ['POST', '/delegations', 'GET'],
+    ['GET', '/delegations/check', 'POST'],
+    ['GET', '/delegations/dlg_1/revoke', 'POST'],
     ['GET', '/token', 'POST'],
     ['PUT', '/token', 'POST'],
     ['GET', '/introspect', 'POST'],

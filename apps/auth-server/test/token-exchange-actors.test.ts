@@ -111,10 +111,10 @@ describe('another actor', () => {
   )
 
   test('needs a rule of its own tenant', async () => {
-    const move = 'update delegation_rules set tenant_id = $1 where from_client_id = $2'
-    await server.database.write(move, ['globex', 'orchestrator'])
+    const move = 'update delegation_rules set tenant_id = $1 where from_selector = $2'
+    await server.database.write(move, ['globex', 'client:orchestrator'])
     const answer = await handOffTo('researcher')
-    await server.database.write(move, ['acme', 'orchestrator'])
+    await server.database.write(move, ['acme', 'client:orchestrator'])
     expectRefusal(answer, 'access_denied', 'delegation_not_permitted')
   })
 
