@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  type AgentLimits,
   type Authority,
   agentLimitsClaim,
   agentLimitsSchema,
@@ -11,42 +10,15 @@ import {
   type NarrowRule,
   narrow,
 } from '../src/index.js'
+import {
+  actions,
+  authorities as authority,
+  isAtMost,
+  isWithin,
+  requests as request,
+  narrowRules as rule,
+} from './arbitraries.js'
 import { refusal } from './refusal.js'
-
-const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
-
-// Few names, so that random authorities meet and nest often.
-const scope = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 4 })
-const resources = fc.uniqueArray(fc.constantFrom('https://r1', 'https://r2', 'https://r3'), {
-  minLength: 1,
-})
-const actions = fc.uniqueArray(
-  fc.constantFrom('*', 'a', 'a.*', 'a.b', 'a.b.*', 'a.b.c', 'ab.*', 'd', 'd.*'),
-  { maxLength: 5 },
-)
-const small = fc.integer({ min: 0, max: 5 })
-const limits: fc.Arbitrary<AgentLimits> = fc.record({
-  requestsPerHour: optional(small),
-  costBudget: optional(small.map(BigInt)),
-  maxCostPerAction: optional(small.map(BigInt)),
-  allowedActions: optional(actions),
-  maxDelegationDepth: optional(small),
-})
-const authority: fc.Arbitrary<Authority> = fc.record({ scope, resources, limits, expiresAt: small })
-const rule: fc.Arbitrary<NarrowRule> = fc.record({
-  scope: optional(scope),
-  resources: optional(resources),
-  limits: optional(limits),
-  expiresAt: optional(small),
-})
-const request: fc.Arbitrary<NarrowRequest> = fc.record({
-  scope: optional(scope),
-  resources: optional(resources),
-  limits: optional(limits),
-  expiresAt: optional(small),
-  hop: fc.boolean(),
-  overAsk: fc.constantFrom('refuse' as const, 'trim' as const),
-})
 
 /** The outcome, or nothing when it was refused. Anything but a refusal is a bug. */
 const narrowed = (...args: Parameters<typeof narrow>): Authority | undefined => {
@@ -57,34 +29,6 @@ const narrowed = (...args: Parameters<typeof narrow>): Authority | undefined => 
     throw error
   }
 }
-
-type Amount = number | bigint | undefined
-
-const isAtMost = (value: Amount, bound: Amount): boolean =>
-  bound === undefined || (value !== undefined && value <= bound)
-
-const allCovered = (
-  inner: readonly string[] | undefined,
-  outer: readonly string[] | undefined,
-): boolean =>
-  outer === undefined ||
-  (inner?.every((one) => outer.some((pattern) => coversAction(pattern, one))) ?? false)
-
-const limitsWithin = (inner: AgentLimits, outer: AgentLimits): boolean =>
-  isAtMost(inner.requestsPerHour, outer.requestsPerHour) &&
-  isAtMost(inner.costBudget, outer.costBudget) &&
-  isAtMost(inner.maxCostPerAction, outer.maxCostPerAction) &&
-  isAtMost(inner.maxDelegationDepth, outer.maxDelegationDepth) &&
-  allCovered(inner.allowedActions, outer.allowedActions)
-
-const isSubset = (inner: readonly string[], outer: readonly string[] | undefined): boolean =>
-  outer === undefined || inner.every((one) => outer.includes(one))
-
-const isWithin = (inner: Authority, outer: NarrowRule): boolean =>
-  isSubset(inner.scope, outer.scope) &&
-  isSubset(inner.resources, outer.resources) &&
-  isAtMost(inner.expiresAt, outer.expiresAt) &&
-  limitsWithin(inner.limits, outer.limits ?? {})
 
 /** What was granted to what was asked: scope may have been asked in excess. */
 const keepsTo = (child: Authority, { overAsk: _, hop: __, ...asked }: NarrowRequest): boolean =>
