@@ -14,6 +14,12 @@ export const setup = async (project: TestProject): Promise<() => Promise<void>> 
     project.provide('postgresUrl', undefined)
     return async () => {}
   }
+  // A server of your own, of whatever version: the URL ends before the name of the database.
+  const ownServer = process.env.BEHALF_TEST_POSTGRES_URL
+  if (ownServer) {
+    project.provide('postgresUrl', ownServer)
+    return async () => {}
+  }
   const server = await startPostgres({ flags: ['max_connections=300'] })
   project.provide('postgresUrl', server.url)
   return () => server.stop()
