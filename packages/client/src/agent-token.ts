@@ -6,6 +6,7 @@ import {
   actorChain,
   agentLimitsClaim,
   currentActor,
+  type NarrowingReport,
   OAuthError,
   parseAccessToken,
   parseCompactJws,
@@ -21,6 +22,14 @@ export interface AgentToken {
   readonly expiresAt: number
   readonly scope: readonly string[]
   readonly resource: string | undefined
+  /** As spelt on the wire; an absent member does not limit. */
+  readonly limits: AgentLimitsClaim
+  /** What was asked for and cut, by its wire name. `undefined`: nothing was. */
+  readonly narrowed: NarrowingReport | undefined
+  /** The delegations from the root to this token's own. Read from the token, not verified. */
+  readonly lineage: readonly string[]
+  /** This token's own delegation: the last of its lineage. */
+  readonly delegationId: string | undefined
 }
 
 /** What a token exchange gave, with what the token says of its chain. Not verified. */
@@ -34,15 +43,10 @@ export interface ExchangedToken extends AgentToken {
   readonly actor: string
   /** Who acts now, then who lent it to them, outermost first. */
   readonly chain: readonly Actor[]
-  /** The delegations from the root to this token's own. */
-  readonly lineage: readonly string[]
-  /** This token's own delegation: the last of its lineage. */
-  readonly delegationId: string | undefined
-  /** As spelt on the wire; an absent member does not limit. */
-  readonly limits: AgentLimitsClaim
 }
 
-const readToken = (accessToken: string): AccessToken | undefined => {
+/** What a token says, where it is one of ours to read. */
+export const readToken = (accessToken: string): AccessToken | undefined => {
   try {
     return parseAccessToken(parseCompactJws(accessToken).payload)
   } catch {
@@ -76,21 +80,26 @@ export const agentToken = (issued: IssuedToken, asked: Asked): AgentToken => {
       expiresAt: expiryOf(issued, claims),
       scope: scopeOf(issued, claims, asked.scope),
       resource: only(asked.resources) ?? only(claims?.audience),
+      limits: issued.limits ?? (claims ? agentLimitsClaim(claims.limits) : {}),
+      narrowed: issued.narrowed,
+      lineage: claims?.lineage ?? [],
+      delegationId: claims?.lineage.at(-1),
     },
     'accessToken',
   )
 }
 
+export const unreadableToken = (): OAuthError =>
+  new OAuthError('server_error', {
+    description: 'The server issued a token that cannot be read.',
+    reason: 'unreadable_token',
+    hint: 'Check that the issuer is a Behalf server, and that this package is not older than it.',
+  })
+
 /** @throws OAuthError `server_error` when the token is not one of ours to read */
 export const exchangedToken = (issued: IssuedToken, asked: Asked): ExchangedToken => {
   const claims = readToken(issued.accessToken)
-  if (!claims) {
-    throw new OAuthError('server_error', {
-      description: 'The server issued a token that cannot be read.',
-      reason: 'unreadable_token',
-      hint: 'Check that the issuer is a Behalf server, and that this package is not older than it.',
-    })
-  }
+  if (!claims) throw unreadableToken()
   return hide(
     {
       accessToken: issued.accessToken,
@@ -105,6 +114,7 @@ export const exchangedToken = (issued: IssuedToken, asked: Asked): ExchangedToke
       lineage: claims.lineage,
       delegationId: claims.lineage.at(-1),
       limits: agentLimitsClaim(claims.limits),
+      narrowed: issued.narrowed,
     },
     'accessToken',
   )

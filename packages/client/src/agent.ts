@@ -1,18 +1,24 @@
 /** An agent: its own tokens, what it lends to others, and what others lend to it. */
-import { isOAuthError } from '@behalf/protocol'
-import type { AgentToken, Asked, ExchangedToken } from './agent-token.js'
+import { createParts, forget, type Parts, resourcesOf } from './agent-parts.js'
+import { type AgentToken, type ExchangedToken, readToken, unreadableToken } from './agent-token.js'
 import { type OneOrMore, readResources, readScopeOption, type ScopeOption } from './asked.js'
 import { authorizedFetch, checkOrigin, type TokenSource } from './authorized-fetch.js'
-import { createOwnToken } from './client-credentials.js'
+import { type AgentBudget, readBudget } from './budget.js'
+import { lendOwnToken } from './client-credentials.js'
 import { createDelegatedToken, type DelegatedToken } from './delegated-token.js'
-import { createDiscovery } from './discovery.js'
-import { createHandOff, type HandOff, isHandOffText, parseHandOff } from './hand-off.js'
-import { createResourceDiscovery } from './resource-metadata.js'
+import { createDelegations, type Delegations } from './delegations.js'
+import { createHandOff, type HandOff, parseHandOff } from './hand-off.js'
 import { revokeToken } from './revocation.js'
-import { type AgentOptions, checkSettings } from './settings.js'
-import { createTokenCache } from './token-cache.js'
-import { createTokenEndpoint } from './token-endpoint.js'
+import type { AgentOptions } from './settings.js'
 import { exchangeToken, type NarrowOptions } from './token-exchange.js'
+import {
+  type DelegationLike,
+  delegationIdOf,
+  freshText,
+  knownText,
+  notAToken,
+  type TokenLike,
+} from './token-like.js'
 
 export interface TokenOptions {
   /** RFC 8707. @defaultValue that of `createAgent`, else the server's choice */
@@ -20,9 +26,6 @@ export interface TokenOptions {
   /** Absent: all that the agent may have there. */
   scope?: ScopeOption
 }
-
-/** A token in any of the forms in which this package gives one out. */
-export type TokenLike = string | { readonly accessToken: string } | DelegatedToken | HandOff
 
 export interface ExchangeOptions extends NarrowOptions {
   subjectToken: TokenLike
@@ -47,6 +50,7 @@ export interface AcceptOptions {
 export interface Agent {
   readonly issuer: string
   readonly clientId: string
+  readonly delegations: Delegations
   /** The agent's own token for a resource, kept until shortly before it expires. */
   token(options?: TokenOptions): Promise<AgentToken>
   /** As `fetch`, with the agent's own token for the resource. */
@@ -63,45 +67,9 @@ export interface Agent {
   exchange(options: ExchangeOptions): Promise<ExchangedToken>
   /** Takes a token back, and with it all that was lent from it. */
   revoke(token: TokenLike): Promise<void>
+  /** What is left to spend. @defaultValue the agent's own */
+  budget(delegation?: DelegationLike): Promise<AgentBudget>
 }
-
-const notAToken = (): TypeError =>
-  new TypeError('A token is text, a hand-off, or what token(), accept() or exchange() gave.')
-
-const textIn = (token: TokenLike, issuer: string): string => {
-  const text = typeof token === 'string' ? token : 'text' in token ? token.text : token.accessToken
-  if (typeof text !== 'string' || text === '') throw notAToken()
-  return isHandOffText(text) ? parseHandOff(text, issuer).token : text
-}
-
-/** The text of a token to be used, renewed first where it can be. */
-const freshText = async (token: TokenLike, issuer: string): Promise<string> => {
-  if (typeof token === 'object' && token !== null && 'token' in token) {
-    return (await token.token()).accessToken
-  }
-  return knownText(token, issuer)
-}
-
-/** The text of a token as it is. */
-const knownText = (token: TokenLike, issuer: string): string => {
-  if (typeof token === 'string' || (typeof token === 'object' && token !== null)) {
-    return textIn(token, issuer)
-  }
-  throw notAToken()
-}
-
-const createParts = (options: AgentOptions) => {
-  const settings = checkSettings(options)
-  const endpoint = createTokenEndpoint(settings, createDiscovery(settings))
-  const cache = createTokenCache<AgentToken>(settings)
-  const resources = createResourceDiscovery(settings)
-  return { settings, endpoint, cache, resources, ownToken: createOwnToken(endpoint, cache) }
-}
-
-type Parts = ReturnType<typeof createParts>
-
-const resourcesOf = ({ settings }: Parts, resource: OneOrMore): readonly string[] =>
-  readResources(resource ?? settings.resource)
 
 /** Where an agent's own tokens for one call of `fetch` come from. */
 const ownSource = (parts: Parts, options: TokenOptions): TokenSource => {
@@ -134,25 +102,6 @@ const ownSource = (parts: Parts, options: TokenOptions): TokenSource => {
   return { ...source, learn }
 }
 
-/**
- * Uses the agent's own token, and once more a new one: a kept token may have been revoked, or the
- * server may have new keys, which it tells as `invalid_request` (RFC 8693 §2.2.2).
- */
-const withOwnToken = async <T>(
-  { ownToken, cache }: Parts,
-  asked: Asked,
-  use: (accessToken: string) => Promise<T>,
-): Promise<T> => {
-  const { accessToken } = await ownToken(asked)
-  try {
-    return await use(accessToken)
-  } catch (error) {
-    if (!isOAuthError(error) || error.code !== 'invalid_request') throw error
-    cache.drop(accessToken)
-    return use((await ownToken(asked)).accessToken)
-  }
-}
-
 const delegate = async (parts: Parts, options: DelegateOptions): Promise<HandOff> => {
   const { to, token, scope, limits } = options
   const { issuer } = parts.settings
@@ -167,56 +116,63 @@ const delegate = async (parts: Parts, options: DelegateOptions): Promise<HandOff
     return createHandOff(issued, { issuer, to, resources })
   }
   if (token !== undefined) return handOff(await freshText(token, issuer))
-  return withOwnToken(parts, { resources, scope: [] }, handOff)
+  return lendOwnToken(parts, { resources, scope: [] }, { use: handOff })
 }
 
-/** Accepts hand-offs, and remembers how to forget what each one gave. */
-const createAcceptance = ({ settings, endpoint }: Parts) => {
-  const drops = new WeakMap<object, (accessToken: string) => void>()
-  return {
-    accept: async (handOff: HandOff | string, options: AcceptOptions = {}) => {
-      const text = typeof handOff === 'string' ? handOff : handOff?.text
-      if (typeof text !== 'string') throw notAToken()
-      const { token: subjectToken, expiresAt } = parseHandOff(text, settings.issuer)
-      const { resource, scope } = options
-      const accept = () => exchangeToken(endpoint, { subjectToken, resource, scope })
-      const session = { settings, accept, first: await accept(), handOffExpiresAt: expiresAt }
-      const { delegated, drop } = createDelegatedToken(session)
-      drops.set(delegated, drop)
-      return delegated
-    },
-    forget: (token: TokenLike, accessToken: string): void => {
-      if (typeof token === 'object') drops.get(token)?.(accessToken)
-    },
+const accept = async (
+  { settings, endpoint, takenBack }: Parts,
+  handOff: HandOff | string,
+  { resource, scope }: AcceptOptions,
+): Promise<DelegatedToken> => {
+  const text = typeof handOff === 'string' ? handOff : handOff?.text
+  if (typeof text !== 'string') throw notAToken()
+  const { token: subjectToken, expiresAt } = parseHandOff(text, settings.issuer)
+  const again = () => exchangeToken(endpoint, { subjectToken, resource, scope })
+  const first = await again()
+  const lent = { settings, takenBack, first, accept: again, handOffExpiresAt: expiresAt }
+  return createDelegatedToken(lent)
+}
+
+const revoke = async (parts: Parts, token: TokenLike): Promise<void> => {
+  const accessToken = knownText(token, parts.settings.issuer)
+  parts.cache.drop(accessToken)
+  await revokeToken(parts.endpoint, accessToken)
+  const id = readToken(accessToken)?.lineage.at(-1)
+  if (id !== undefined) forget(parts, id)
+}
+
+const budget = async (parts: Parts, delegation?: DelegationLike): Promise<AgentBudget> => {
+  const { resource, issuer } = parts.settings
+  if (delegation !== undefined) {
+    return readBudget(parts.endpoint, delegationIdOf(delegation, issuer))
   }
+  // The agent's own delegation is one, whatever its tokens are for.
+  const own = await parts.ownToken({ resources: [resource ?? issuer], scope: [] })
+  if (own.delegationId === undefined) throw unreadableToken()
+  return readBudget(parts.endpoint, own.delegationId)
 }
 
 /** @throws TypeError when an option could never work */
 export const createAgent = (options: AgentOptions): Agent => {
   const parts = createParts(options)
-  const { settings, endpoint, cache } = parts
-  const { issuer, clientId } = settings
-  const { accept, forget } = createAcceptance(parts)
+  const { issuer, clientId } = parts.settings
   return Object.freeze<Agent>({
     issuer,
     clientId,
+    delegations: createDelegations(parts),
     token: async ({ resource, scope } = {}) =>
       parts.ownToken({ resources: resourcesOf(parts, resource), scope: readScopeOption(scope) }),
     fetch: async (input, init, tokenOptions = {}) =>
       authorizedFetch(ownSource(parts, tokenOptions), input, init),
     delegate: (delegateOptions) => delegate(parts, delegateOptions),
-    accept,
+    accept: (handOff, acceptOptions = {}) => accept(parts, handOff, acceptOptions),
     exchange: async ({ subjectToken, actorToken, ...rest }) =>
-      exchangeToken(endpoint, {
+      exchangeToken(parts.endpoint, {
         ...rest,
         subjectToken: await freshText(subjectToken, issuer),
         actorToken: actorToken === undefined ? undefined : await freshText(actorToken, issuer),
       }),
-    revoke: async (token) => {
-      const accessToken = knownText(token, issuer)
-      cache.drop(accessToken)
-      forget(token, accessToken)
-      await revokeToken(endpoint, accessToken)
-    },
+    revoke: (token) => revoke(parts, token),
+    budget: (delegation) => budget(parts, delegation),
   })
 }

@@ -1,10 +1,11 @@
 /** An agent's own tokens: the client credentials grant. RFC 6749 §4.4, RFC 8707 §2.2. */
-import { formatScope, grantTypes } from '@behalf/protocol'
+import { formatScope, grantTypes, isOAuthError } from '@behalf/protocol'
 import { type AgentToken, type Asked, agentToken } from './agent-token.js'
 import type { TokenCache } from './token-cache.js'
 import type { TokenEndpoint } from './token-endpoint.js'
 
-export type OwnToken = (asked: Asked) => Promise<AgentToken>
+/** @param minSeconds how long it must still live, or half of its life where that is shorter */
+export type OwnToken = (asked: Asked, minSeconds?: number) => Promise<AgentToken>
 
 // Resource and scope both: a token goes to no other resource than the one it was asked for, and a
 // caller who asked for less is not given more.
@@ -14,8 +15,8 @@ const keyOf = ({ resources, scope }: Asked): string =>
 /** Asks for the agent's own token, or takes it from the cache. */
 export const createOwnToken =
   (endpoint: TokenEndpoint, cache: TokenCache<AgentToken>): OwnToken =>
-  (asked) =>
-    cache.get(keyOf(asked), async () => {
+  (asked, minSeconds) => {
+    const load = async (): Promise<AgentToken> => {
       const issued = await endpoint.request(
         [
           ['grant_type', grantTypes.clientCredentials],
@@ -25,4 +26,40 @@ export const createOwnToken =
         'Bearer',
       )
       return agentToken(issued, asked)
-    })
+    }
+    return cache.get(keyOf(asked), load, minSeconds)
+  }
+
+/** What is lent lives no longer than the token that it is lent from. */
+const lendingSeconds = 300
+
+export interface OwnUse<T> {
+  use(accessToken: string): Promise<T>
+  /** Is this outcome one that a new token may change? @defaultValue none is */
+  isStale?(outcome: T): boolean
+}
+
+/**
+ * Lends from the agent's own token: one that is not about to die, and once more a new one, since a
+ * kept token may have been revoked, or the server may have new keys, which it tells as
+ * `invalid_request` (RFC 8693 §2.2.2).
+ */
+export const lendOwnToken = async <T>(
+  { ownToken, cache }: { ownToken: OwnToken; cache: TokenCache<AgentToken> },
+  asked: Asked,
+  { use, isStale = () => false }: OwnUse<T>,
+): Promise<T> => {
+  const { accessToken } = await ownToken(asked, lendingSeconds)
+  const again = async (): Promise<T> => {
+    cache.drop(accessToken)
+    return use((await ownToken(asked)).accessToken)
+  }
+  let outcome: T
+  try {
+    outcome = await use(accessToken)
+  } catch (error) {
+    if (isOAuthError(error) && error.code === 'invalid_request') return again()
+    throw error
+  }
+  return isStale(outcome) ? again() : outcome
+}

@@ -1,9 +1,11 @@
 /** Authority that was lent to this agent, ready to use. */
-import { OAuthError } from '@behalf/protocol'
+import { isOAuthError, OAuthError } from '@behalf/protocol'
 import type { ExchangedToken } from './agent-token.js'
 import { authorizedFetch, checkOrigin, type TokenSource } from './authorized-fetch.js'
 import { hide } from './hidden.js'
+import { actorNames, authorityWords, chainWords, instantWords } from './plain-words.js'
 import type { Settings } from './settings.js'
+import type { TakenBack } from './taken-back.js'
 import { createTokenCache } from './token-cache.js'
 
 /**
@@ -15,6 +17,8 @@ export interface DelegatedToken extends ExchangedToken {
   token(): Promise<ExchangedToken>
   /** As `fetch`, with the token. To the origin of its resource only. */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
+  /** Who acts for whom, with what, until when: two lines of plain words, without the token. */
+  describe(): string
 }
 
 export interface DelegatedTokenOptions {
@@ -24,6 +28,7 @@ export interface DelegatedTokenOptions {
   accept: () => Promise<ExchangedToken>
   /** When the hand-off ends, in seconds since 1970. */
   handOffExpiresAt: number
+  takenBack: TakenBack
 }
 
 const expired = (): OAuthError =>
@@ -32,6 +37,25 @@ const expired = (): OAuthError =>
     reason: 'hand_off_expired',
     hint: 'Ask the agent that gave the task for a new hand-off.',
   })
+
+/** Refusals that say: what the hand-off stands on is over, and asking again is of no use. */
+const endings: ReadonlySet<string | undefined> = new Set([
+  'subject_token_revoked',
+  'subject_token_token_expired',
+  'delegation_revoked',
+  'hand_off_expired',
+])
+
+const ended = (cause: OAuthError): OAuthError =>
+  new OAuthError('invalid_token', {
+    description: 'What was lent has ended.',
+    reason: 'delegation_ended',
+    hint: 'The lender took it back or it expired: ask for a new hand-off.',
+    cause,
+  })
+
+const endingOf = (error: unknown): unknown =>
+  isOAuthError(error) && endings.has(error.reason) ? ended(error) : error
 
 /** The audience at this origin. There is none: the token may not go there. */
 const resourceAt = ({ audience }: ExchangedToken, url: URL): string => {
@@ -43,7 +67,8 @@ const resourceAt = ({ audience }: ExchangedToken, url: URL): string => {
 }
 
 /** One kept token, with the way to a new one. */
-const createSession = ({ settings, first, accept, handOffExpiresAt }: DelegatedTokenOptions) => {
+const createSession = (options: DelegatedTokenOptions) => {
+  const { settings, first, accept, handOffExpiresAt, takenBack } = options
   const cache = createTokenCache<ExchangedToken>({ now: settings.now, maxEntries: 1 })
   let current = first
   const renew = async (): Promise<ExchangedToken> => {
@@ -51,10 +76,18 @@ const createSession = ({ settings, first, accept, handOffExpiresAt }: DelegatedT
     current = await accept()
     return current
   }
+  const token = async (): Promise<ExchangedToken> => {
+    if (takenBack.has(current.lineage)) cache.drop(current.accessToken)
+    try {
+      return await cache.get('', renew)
+    } catch (error) {
+      throw endingOf(error)
+    }
+  }
   cache.put('', first)
   return {
     current: () => current,
-    token: () => cache.get('', renew),
+    token,
     drop: (accessToken: string) => cache.drop(accessToken),
   }
 }
@@ -97,11 +130,21 @@ const membersOf = (current: () => ExchangedToken): ExchangedToken => ({
   get limits() {
     return current().limits
   },
+  get narrowed() {
+    return current().narrowed
+  },
 })
 
-export const createDelegatedToken = (
-  options: DelegatedTokenOptions,
-): { delegated: DelegatedToken; drop: (accessToken: string) => void } => {
+const describe = (token: ExchangedToken, until: number): string => {
+  const { chain, subject, audience, delegationId } = token
+  const chainText = chainWords(actorNames(chain), subject)
+  return [
+    `${chainText}: ${authorityWords({ ...token, resources: audience })}.`,
+    `Delegation ${delegationId ?? 'unknown'}, until ${instantWords(until)}.`,
+  ].join('\n')
+}
+
+export const createDelegatedToken = (options: DelegatedTokenOptions): DelegatedToken => {
   const session = createSession(options)
   const source: TokenSource = {
     fetch: options.settings.fetch,
@@ -113,6 +156,7 @@ export const createDelegatedToken = (
     token: session.token,
     fetch: (input: string | URL | Request, init?: RequestInit) =>
       authorizedFetch(source, input, init),
+    describe: () => describe(session.current(), options.handOffExpiresAt),
   })
-  return { delegated: hide(delegated, 'accessToken'), drop: session.drop }
+  return hide(delegated, 'accessToken')
 }

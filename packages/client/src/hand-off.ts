@@ -4,12 +4,14 @@ import {
   decodeBase64url,
   encodeBase64url,
   maxTokenLength,
+  type NarrowingReport,
   OAuthError,
   parseCompactJws,
   parseJsonObject,
 } from '@behalf/protocol'
 import type { ExchangedToken } from './agent-token.js'
 import { hide } from './hidden.js'
+import { actorNames, authorityWords, chainWords, instantWords } from './plain-words.js'
 
 /**
  * What one agent gives to another. As text, JSON or in a template it is {@link HandOff.text}, fit for
@@ -27,8 +29,12 @@ export interface HandOff {
   /** The resources asked for; empty: all that the token handed on was for. */
   readonly resources: readonly string[]
   readonly limits: AgentLimitsClaim
+  /** What was asked for and cut, by its wire name. `undefined`: nothing was. */
+  readonly narrowed: NarrowingReport | undefined
   /** Seconds since 1970: until then it may be accepted. */
   readonly expiresAt: number
+  /** Who may take it, for whom, with what, until when: two lines of plain words, without the text. */
+  describe(): string
   toString(): string
   toJSON(): string
 }
@@ -42,10 +48,22 @@ export const isHandOffText = (text: string): boolean => text.startsWith(prefix)
 const formatHandOff = (issuer: string, token: string): string =>
   prefix + encodeBase64url(new TextEncoder().encode(JSON.stringify({ issuer, token })))
 
-export const createHandOff = (
-  issued: ExchangedToken,
-  details: { issuer: string; to: string; resources: readonly string[] },
-): HandOff => {
+interface HandOffDetails {
+  issuer: string
+  to: string
+  resources: readonly string[]
+}
+
+const describe = (issued: ExchangedToken, { to, resources }: HandOffDetails): string => {
+  const { subject, delegationId, expiresAt } = issued
+  const chain = chainWords([to, ...actorNames(issued.chain)], subject)
+  return [
+    `${chain}: ${authorityWords({ ...issued, resources })}.`,
+    `Hand-off ${delegationId ?? 'unknown'}, for ${to} to accept until ${instantWords(expiresAt)}.`,
+  ].join('\n')
+}
+
+export const createHandOff = (issued: ExchangedToken, details: HandOffDetails): HandOff => {
   const text = formatHandOff(details.issuer, issued.accessToken)
   return hide(
     {
@@ -56,11 +74,14 @@ export const createHandOff = (
       scope: issued.scope,
       resources: details.resources,
       limits: issued.limits,
+      narrowed: issued.narrowed,
       expiresAt: issued.expiresAt,
+      describe: () => describe(issued, details),
       toString: () => text,
       toJSON: () => text,
     },
     'text',
+    'describe',
     'toString',
     'toJSON',
   )

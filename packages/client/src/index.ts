@@ -2,7 +2,9 @@ export {
   type Actor,
   type AgentLimitsClaim,
   type AuthorizationServerMetadata,
+  type Delegation,
   isOAuthError,
+  type NarrowingReport,
   OAuthError,
   type OAuthErrorCode,
 } from '@behalf/protocol'
@@ -12,11 +14,15 @@ export {
   createAgent,
   type DelegateOptions,
   type ExchangeOptions,
-  type TokenLike,
   type TokenOptions,
 } from './agent.js'
 export type { AgentToken, ExchangedToken } from './agent-token.js'
+export type { AgentBudget } from './budget.js'
 export type { DelegatedToken } from './delegated-token.js'
+export type { DelegationPage, Delegations, ListOptions } from './delegations.js'
 export { type DiscoverOptions, discover } from './discovery.js'
+export type { ExplainOptions } from './explain.js'
+export type { DelegationAllowed, DelegationAnswer, DelegationRefused } from './explanation.js'
 export type { HandOff } from './hand-off.js'
 export type { AgentOptions, Fetch } from './settings.js'
+export type { DelegationLike, TokenLike } from './token-like.js'

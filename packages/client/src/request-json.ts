@@ -3,13 +3,15 @@ import { isOAuthError, OAuthError, parseJsonObject } from '@behalf/protocol'
 import type { Fetch } from './settings.js'
 
 /** Metadata and token responses are a few kilobytes. */
-const maxBytes = 65_536
+const defaultMaxBytes = 65_536
 const maxCauses = 3
 
 export interface RequestJsonOptions {
   fetch: Fetch
   timeoutMs: number
   init?: RequestInit
+  /** @defaultValue 65536 */
+  maxBytes?: number | undefined
   /** Who is asked, for the words of an error: "The authorization server". */
   party: string
 }
@@ -40,23 +42,40 @@ const unreachable = (party: string, url: string, error: unknown): OAuthError =>
     cause: bareCause(error),
   })
 
-const tooLarge = (party: string): OAuthError =>
+interface Bound {
+  party: string
+  maxBytes: number
+}
+
+const tooLarge = ({ party, maxBytes }: Bound): OAuthError =>
   new OAuthError('server_error', {
     description: `${party} answered with more than ${maxBytes} bytes.`,
     reason: 'response_too_large',
   })
 
-const readBytes = async (response: Response, party: string): Promise<Uint8Array> => {
-  const bytes: number[] = []
+const concat = (parts: readonly Uint8Array[], length: number): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    bytes.set(part, offset)
+    offset += part.length
+  }
+  return bytes
+}
+
+const readBytes = async (response: Response, bound: Bound): Promise<Uint8Array> => {
+  const parts: Uint8Array[] = []
+  let length = 0
   const reader = response.body?.getReader()
   for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
-    if (bytes.length + part.value.length > maxBytes) {
+    length += part.value.length
+    parts.push(part.value)
+    if (length > bound.maxBytes) {
       await reader?.cancel()
-      throw tooLarge(party)
+      throw tooLarge(bound)
     }
-    for (const byte of part.value) bytes.push(byte)
   }
-  return Uint8Array.from(bytes)
+  return concat(parts, length)
 }
 
 const readObject = (bytes: Uint8Array): Record<string, unknown> | undefined => {
@@ -90,12 +109,15 @@ export const requestJson = async (
   url: string,
   options: RequestJsonOptions,
 ): Promise<JsonResponse> => {
-  const { fetch, timeoutMs, init, party } = options
+  const { fetch, timeoutMs, init, party, maxBytes = defaultMaxBytes } = options
   const signal = AbortSignal.timeout(timeoutMs)
   const exchange = async (): Promise<JsonResponse> => {
     const response = await fetch(url, { ...init, redirect: 'manual', signal })
     refuseRedirect(response, party)
-    return { status: response.status, body: readObject(await readBytes(response, party)) }
+    return {
+      status: response.status,
+      body: readObject(await readBytes(response, { party, maxBytes })),
+    }
   }
   try {
     return await Promise.race([exchange(), aborted(signal)])

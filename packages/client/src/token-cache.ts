@@ -9,11 +9,15 @@ export interface Expiring {
 }
 
 export interface TokenCache<T extends Expiring> {
-  /** The token under this key: kept, on its way, or loaded now. */
-  get(key: string, load: () => Promise<T>): Promise<T>
+  /**
+   * The token under this key: kept, on its way, or loaded now. One with less than `minSeconds` left,
+   * or less than half of its life where that is shorter, does not do.
+   */
+  get(key: string, load: () => Promise<T>, minSeconds?: number): Promise<T>
   put(key: string, token: T): void
   /** Forgets a token that was refused or revoked, and no newer one that has taken its place. */
   drop(accessToken: string): void
+  dropWhere(isGone: (token: T) => boolean): void
 }
 
 export interface TokenCacheOptions {
@@ -33,6 +37,7 @@ const maySuffice = (error: unknown): boolean =>
 
 interface Entry<T> {
   token: T
+  life: number
   refreshAt: number
 }
 
@@ -53,7 +58,12 @@ export const createTokenCache = <T extends Expiring>({
   const put = (key: string, token: T): void => {
     const life = token.expiresAt - seconds()
     const margin = Math.min(marginSeconds, life * marginShare)
-    if (life > 0) touch(key, { token, refreshAt: token.expiresAt - margin })
+    if (life > 0) touch(key, { token, life, refreshAt: token.expiresAt - margin })
+  }
+  const suffices = ({ token, life, refreshAt }: Entry<T>, minSeconds: number): boolean =>
+    seconds() < refreshAt && token.expiresAt - seconds() >= Math.min(minSeconds, life / 2)
+  const dropWhere = (isGone: (token: T) => boolean): void => {
+    for (const [key, { token }] of entries) if (isGone(token)) entries.delete(key)
   }
   const fly = async (key: string, load: () => Promise<T>): Promise<T> => {
     try {
@@ -70,9 +80,9 @@ export const createTokenCache = <T extends Expiring>({
   }
   return {
     put,
-    get: async (key, load) => {
+    get: async (key, load, minSeconds = 0) => {
       const entry = entries.get(key)
-      if (entry && seconds() < entry.refreshAt) {
+      if (entry && suffices(entry, minSeconds)) {
         touch(key, entry)
         return entry.token
       }
@@ -80,10 +90,7 @@ export const createTokenCache = <T extends Expiring>({
       flights.set(key, flight)
       return flight
     },
-    drop: (accessToken) => {
-      for (const [key, { token }] of entries) {
-        if (token.accessToken === accessToken) entries.delete(key)
-      }
-    },
+    drop: (accessToken) => dropWhere((token) => token.accessToken === accessToken),
+    dropWhere,
   }
 }

@@ -1,14 +1,16 @@
 /** Form posts with client authentication, and the token endpoint's answers. RFC 6749 §3.2, §5. */
 import {
+  type AgentLimitsClaim,
   basicAuthorization,
   maxTokenLength,
+  type NarrowingReport,
   OAuthError,
-  oauthErrorFromBody,
   readScope,
   type TokenResponse,
   tokenResponseSchema,
 } from '@behalf/protocol'
 import type { Discovery } from './discovery.js'
+import { isSuccess, refusalOf } from './refusal.js'
 import { type JsonResponse, requestJson } from './request-json.js'
 import type { Settings } from './settings.js'
 
@@ -22,6 +24,9 @@ export interface IssuedToken {
   /** `undefined` where the answer names none: then it is the one asked for. RFC 6749 §5.1. */
   scope: readonly string[] | undefined
   lifeSeconds: number | undefined
+  /** As the answer has them; `undefined` where it names none. */
+  limits: AgentLimitsClaim | undefined
+  narrowed: NarrowingReport | undefined
   /** Seconds since 1970, taken before the request left. */
   requestedAt: number
 }
@@ -34,12 +39,6 @@ export interface TokenEndpoint {
 
 const party = 'The authorization server'
 const credentials = ['client_secret', 'subject_token', 'actor_token', 'token']
-
-const hints: ReadonlyMap<unknown, string> = new Map([
-  ['invalid_client', 'Check clientId and clientSecret, and that the agent is registered here.'],
-  ['unauthorized_client', 'Register the grant type for this client at the authorization server.'],
-  ['invalid_target', 'Name a resource that is registered for this agent, spelt the same.'],
-])
 
 const authenticatedForm = (settings: Settings, form: Form): URLSearchParams => {
   const params = new URLSearchParams()
@@ -59,24 +58,20 @@ const headersOf = ({ authMethod, clientId, clientSecret }: Settings): Record<str
   }),
 })
 
-/** A server may quote what it refuses. What it quotes would end in a log. */
-const quotesCredential = (body: object, secrets: readonly (string | undefined)[]): boolean => {
-  const text = JSON.stringify(body)
-  return secrets.some((secret) => secret && text.includes(JSON.stringify(secret).slice(1, -1)))
+export interface FormAnswer {
+  response: JsonResponse
+  /** What the answer is when it is a refusal. */
+  refusal(): OAuthError
 }
 
-const failure = (status: number): OAuthError =>
-  new OAuthError(status >= 500 ? 'temporarily_unavailable' : 'server_error', {
-    status,
-    description: `The authorization server answered ${status}, and not in the way of OAuth.`,
-    reason: status >= 500 ? 'server_failure' : 'unexpected_response',
-  })
-
-const refusalOf = (response: JsonResponse, secrets: readonly (string | undefined)[]) => {
-  const { status, body } = response
-  if (typeof body?.error !== 'string') return failure(status)
-  if (quotesCredential(body, secrets)) return oauthErrorFromBody(status, { error: body.error })
-  return oauthErrorFromBody(status, { error_hint: hints.get(body.error), ...body })
+/** Posts a form as this client. */
+export const askForm = async (url: string, form: Form, settings: Settings): Promise<FormAnswer> => {
+  const { fetch, timeoutMs, clientSecret } = settings
+  const params = authenticatedForm(settings, form)
+  const init = { method: 'POST', headers: headersOf(settings), body: params.toString() }
+  const response = await requestJson(url, { fetch, timeoutMs, init, party })
+  const secrets = [clientSecret, ...credentials.map((name) => params.get(name) ?? '')]
+  return { response, refusal: () => refusalOf(response, secrets) }
 }
 
 /** Posts a form as this client. @throws OAuthError for every answer but a success. */
@@ -85,13 +80,9 @@ export const postForm = async (
   form: Form,
   settings: Settings,
 ): Promise<JsonResponse> => {
-  const { fetch, timeoutMs, clientSecret } = settings
-  const params = authenticatedForm(settings, form)
-  const init = { method: 'POST', headers: headersOf(settings), body: params.toString() }
-  const response = await requestJson(url, { fetch, timeoutMs, init, party })
-  const isSuccess = response.status >= 200 && response.status < 300
-  if (isSuccess && typeof response.body?.error !== 'string') return response
-  throw refusalOf(response, [clientSecret, ...credentials.map((name) => params.get(name) ?? '')])
+  const { response, refusal } = await askForm(url, form, settings)
+  if (isSuccess(response)) return response
+  throw refusal()
 }
 
 const malformed = (reason: string, description: string): OAuthError =>
@@ -142,6 +133,8 @@ export const createTokenEndpoint = (settings: Settings, discovery: Discovery): T
       tokenType,
       scope: readGrantedScope(response.scope),
       lifeSeconds: response.expires_in,
+      limits: response.agent_limits,
+      narrowed: response.narrowed,
       requestedAt,
     }
   },

@@ -26,22 +26,28 @@ export interface ExchangeParameters extends NarrowOptions {
   requestedActor?: string | undefined
 }
 
-const formOf = (options: ExchangeParameters): Form => {
-  const { subjectToken, actorToken, requestedActor } = options
-  return [
-    ['grant_type', grantTypes.tokenExchange],
-    ['subject_token', subjectToken],
-    ['subject_token_type', tokenTypes.accessToken],
-    ['actor_token', actorToken],
-    // RFC 8693 §2.1: MUST NOT be there without an actor token.
-    ['actor_token_type', actorToken && tokenTypes.accessToken],
-    ['requested_actor', requestedActor],
-    ...readResources(options.resource).map((resource) => ['resource', resource] as const),
-    ...readAudiences(options.audience).map((audience) => ['audience', audience] as const),
-    ['scope', formatScope(readScopeOption(options.scope)) || undefined],
-    ['agent_limits', readLimits(options.limits)],
-  ]
-}
+export const subjectForm = (subjectToken: string): Form => [
+  ['subject_token', subjectToken],
+  ['subject_token_type', tokenTypes.accessToken],
+]
+
+/** What is asked for, whatever it is asked of. */
+export const askedForm = (options: Omit<ExchangeParameters, 'subjectToken'>): Form => [
+  ['requested_actor', options.requestedActor],
+  ...readResources(options.resource).map((resource) => ['resource', resource] as const),
+  ...readAudiences(options.audience).map((audience) => ['audience', audience] as const),
+  ['scope', formatScope(readScopeOption(options.scope)) || undefined],
+  ['agent_limits', readLimits(options.limits)],
+]
+
+const formOf = (options: ExchangeParameters): Form => [
+  ['grant_type', grantTypes.tokenExchange],
+  ...subjectForm(options.subjectToken),
+  ['actor_token', options.actorToken],
+  // RFC 8693 §2.1: MUST NOT be there without an actor token.
+  ['actor_token_type', options.actorToken && tokenTypes.accessToken],
+  ...askedForm(options),
+]
 
 /** Exchanges a token. Naming a requested actor makes it a hand-off. */
 export const exchangeToken = async (

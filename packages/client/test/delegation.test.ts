@@ -43,6 +43,57 @@ describe('delegate', () => {
     })
   })
 
+  test.each([
+    ['five minutes', 900, 601],
+    ['half of its life', 200, 101],
+  ])('lends from no own token with less than %s left', async (_, lifeSeconds, age) => {
+    const { world, orchestrator } = createPair({ lifeSeconds })
+    const lentFrom = () => world.tokenCalls().at(-1)?.form.get('subject_token')
+    const { accessToken } = await orchestrator.token()
+    world.clock.seconds += age - 1
+    await orchestrator.delegate({ to: 'researcher' })
+    expect(lentFrom()).toBe(accessToken)
+    world.clock.seconds += 1
+    await orchestrator.delegate({ to: 'researcher' })
+    expect(lentFrom()).not.toBe(accessToken)
+    expect(lentFrom()).toBe((await orchestrator.token()).accessToken)
+  })
+
+  test('lends from a dying own token all the same while the server gives no new one', async () => {
+    const { world, orchestrator } = createPair({ lifeSeconds: 200 })
+    const { accessToken } = await orchestrator.token()
+    world.clock.seconds += 150
+    world.on(metadata.token_endpoint, (_, body) => {
+      const form = new URLSearchParams(body)
+      if (form.get('grant_type') !== exchangeType) return new Response('busy', { status: 503 })
+      const { sub } = claimsOf(form.get('subject_token') ?? '')
+      return world.issue({ sub, aud: issuer, client_id: 'orchestrator' }, 'N_A')
+    })
+    await orchestrator.delegate({ to: 'researcher' })
+    expect(world.tokenCalls().at(-1)?.form.get('subject_token')).toBe(accessToken)
+  })
+
+  test('says what was asked for and cut', async () => {
+    const { world, orchestrator } = createPair()
+    await orchestrator.token()
+    const claims = {
+      sub: 'orchestrator',
+      aud: issuer,
+      client_id: 'orchestrator',
+      scope: 'docs:read',
+    }
+    const narrowed = { cost_budget_usd: { asked: 10, granted: 0.08 } }
+    const agent_limits = { cost_budget_usd: 0.08 }
+    world.on(metadata.token_endpoint, () =>
+      world.issue({ ...claims, agent_limits }, 'N_A', 300, { agent_limits, narrowed }),
+    )
+    const handOff = await orchestrator.delegate({ to: 'researcher' })
+    expect(handOff.narrowed).toEqual(narrowed)
+    expect(handOff.describe()).toContain('docs:read, 0.08 USD (asked 10).')
+    world.on(metadata.token_endpoint, () => world.issue(claims, 'N_A', 300, { narrowed: 'much' }))
+    expect((await orchestrator.delegate({ to: 'researcher' })).narrowed).toBeUndefined()
+  })
+
   test('gives text that fits in a message, a template and JSON', async () => {
     const { orchestrator } = createPair()
     const handOff = await orchestrator.delegate({ to: 'researcher' })
@@ -176,8 +227,55 @@ describe('a delegated token', () => {
     world.clock.seconds += 10
     expect(await refusal(delegated.token())).toMatchObject({
       code: 'invalid_token',
-      reason: 'hand_off_expired',
+      reason: 'delegation_ended',
+      hint: 'The lender took it back or it expired: ask for a new hand-off.',
+      cause: expect.objectContaining({ reason: 'hand_off_expired' }),
     })
+  })
+
+  test.each(['subject_token_revoked', 'subject_token_token_expired', 'delegation_revoked'])(
+    'says that it has ended when the server says %s',
+    async (reason) => {
+      const { world, delegated } = await accepted({ lifeSeconds: 100 })
+      world.on(metadata.token_endpoint, () =>
+        json({ error: 'invalid_request', error_detail: reason }, 400),
+      )
+      world.clock.seconds += 95
+      expect(await refusal(delegated.token())).toMatchObject({
+        code: 'invalid_token',
+        reason: 'delegation_ended',
+        hint: 'The lender took it back or it expired: ask for a new hand-off.',
+        cause: expect.objectContaining({ code: 'invalid_request', reason }),
+      })
+    },
+  )
+
+  test('passes on every other refusal of the server as it is', async () => {
+    const { world, delegated } = await accepted({ lifeSeconds: 100 })
+    world.on(metadata.token_endpoint, () =>
+      json({ error: 'invalid_request', error_detail: 'may_act_mismatch' }, 400),
+    )
+    world.clock.seconds += 95
+    const error = await refusal(delegated.token())
+    expect(error).toMatchObject({ code: 'invalid_request', reason: 'may_act_mismatch' })
+  })
+
+  test('describes itself in plain words, without the token', async () => {
+    const { world, researcher, delegated } = await accepted()
+    const scraper = world.agent({ clientId: 'scraper' })
+    const limits = { cost_budget_usd: '0.08', max_delegation_depth: 1, allowed_actions: ['docs.*'] }
+    const handOff = await researcher.delegate({ to: 'scraper', token: delegated, limits })
+    const lent = await scraper.accept(handOff)
+    expect(lent.describe()).toBe(
+      `scraper via researcher for orchestrator: docs:read at ${resource}.\n` +
+        'Delegation dlg_3, until 2027-01-15T08:10:00Z.',
+    )
+    expect(handOff.describe()).toBe(
+      'scraper via researcher for orchestrator: docs:read, 0.08 USD, actions docs.*, 1 more hop.\n' +
+        'Hand-off dlg_3, for scraper to accept until 2027-01-15T08:10:00Z.',
+    )
+    expect(lent.describe() + handOff.describe()).not.toContain(lent.accessToken)
+    expect(handOff.describe()).not.toContain('behalf-handoff')
   })
 
   test('never steps up: what was lent is what there is', async () => {

@@ -26,6 +26,8 @@ test('no token and no secret shows in anything that the flow gives out', async (
       expect(shown(value)).not.toContain(hidden)
     }
   }
+  const described = handOff.describe() + delegated.describe()
+  for (const hidden of [secret, handOff.text, ...tokens]) expect(described).not.toContain(hidden)
   expect(inspect(handOff, { showHidden: true })).not.toContain('behalf-handoff')
 })
 

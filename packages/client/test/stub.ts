@@ -33,6 +33,9 @@ export const metadata = {
   issuer,
   token_endpoint: `${issuer}/token`,
   revocation_endpoint: `${issuer}/revoke`,
+  agent_budget_endpoint: `${issuer}/ledger`,
+  delegations_endpoint: `${issuer}/delegations`,
+  delegation_check_endpoint: `${issuer}/delegations/check`,
 }
 
 export const json = (body: unknown, status = 200, headers: Record<string, string> = {}): Response =>
@@ -50,7 +53,7 @@ export const createWorld = (options: { lifeSeconds?: number } = {}) => {
   const clock = { seconds: 1_800_000_000 }
   let issued = 0
 
-  const issue = (claims: Claims, type = 'Bearer', life = lifeSeconds): Response => {
+  const issue = (claims: Claims, type = 'Bearer', life = lifeSeconds, more = {}): Response => {
     issued += 1
     const iat = clock.seconds
     const times = { iss: issuer, iat, exp: iat + life, jti: `at_${issued}` }
@@ -60,6 +63,7 @@ export const createWorld = (options: { lifeSeconds?: number } = {}) => {
       token_type: type,
       expires_in: life,
       scope: claims.scope,
+      ...more,
     })
   }
   const ownToken = (client: string, form: URLSearchParams): Response =>
@@ -119,7 +123,7 @@ export const createWorld = (options: { lifeSeconds?: number } = {}) => {
     const { url, method, headers } = request
     const form = new URLSearchParams(body)
     calls.push({ url, method, authorization: headers.get('authorization'), form })
-    const handler = handlers.get(url)
+    const handler = handlers.get(url) ?? handlers.get(url.replace(/\?.*/, ''))
     if (!handler) throw new TypeError('fetch failed')
     return handler(request, body)
   }
@@ -139,7 +143,7 @@ export const createWorld = (options: { lifeSeconds?: number } = {}) => {
     clock,
     issue,
     on: (url: string, handler: Handler) => handlers.set(url, handler),
-    to: (url: string) => calls.filter((call) => call.url === url),
+    to: (url: string) => calls.filter((call) => call.url.replace(/\?.*/, '') === url),
     tokenCalls: () => calls.filter((call) => call.url === metadata.token_endpoint),
   }
 }

@@ -30,6 +30,45 @@ describe('an agent’s own token', () => {
     expect(call?.form.has('resource')).toBe(false)
   })
 
+  test('says its limits, what was cut, and its delegation', async () => {
+    const world = createWorld()
+    const claims = { sub: 'orchestrator', client_id: 'orchestrator', aud: resource }
+    const answer = {
+      agent_limits: { cost_budget_usd: 50, limit_of_tomorrow: 1 },
+      narrowed: { scope: { asked: 'docs:read docs:admin', granted: 'docs:read' } },
+    }
+    world.on(metadata.token_endpoint, () =>
+      world.issue({ ...claims, agent_lineage: ['dlg_1'] }, 'Bearer', 300, answer),
+    )
+    expect(await world.agent().token()).toMatchObject({
+      limits: answer.agent_limits,
+      narrowed: answer.narrowed,
+      lineage: ['dlg_1'],
+      delegationId: 'dlg_1',
+    })
+  })
+
+  test('that is opaque says nothing of limits and delegations', async () => {
+    const world = createWorld()
+    world.on(metadata.token_endpoint, () => json({ access_token: 'opaque', token_type: 'bearer' }))
+    const { limits, lineage, delegationId, narrowed } = await world.agent().token()
+    expect({ limits, lineage, delegationId, narrowed }).toEqual({ limits: {}, lineage: [] })
+  })
+
+  test('with limits that are none is refused', async () => {
+    const world = createWorld()
+    world.on(metadata.token_endpoint, () =>
+      json({
+        access_token: 'x',
+        token_type: 'bearer',
+        agent_limits: { requests_per_hour: 'many' },
+      }),
+    )
+    expect(await refusal(world.agent().token())).toMatchObject({
+      reason: 'malformed_token_response',
+    })
+  })
+
   test('is asked for once, however many wait for it, and so is the metadata', async () => {
     const world = createWorld()
     const agent = world.agent()

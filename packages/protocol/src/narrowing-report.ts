@@ -8,9 +8,11 @@ import { formatScope, missingScope } from './scope.js'
 export type NarrowingReport = Record<string, { asked: unknown; granted: unknown }>
 
 /** `granted` is absent where nothing was granted instead. */
-export const narrowingReportSchema = z
-  .record(z.string(), z.looseObject({ asked: z.unknown(), granted: z.unknown() }))
-  .transform((report): NarrowingReport => report)
+const cut = z
+  .looseObject({ asked: z.unknown(), granted: z.unknown().optional() })
+  .transform(({ asked, granted }) => ({ asked, granted }))
+
+export const narrowingReportSchema: z.ZodType<NarrowingReport> = z.record(z.string(), cut)
 
 type Asked = Pick<NarrowRequest, 'scope' | 'limits'>
 
