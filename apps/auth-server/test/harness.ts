@@ -6,7 +6,9 @@ import { inject } from 'vitest'
 import { createApp } from '../src/app.js'
 import { type Config, parseConfig } from '../src/config.js'
 import { expireReservations } from '../src/maintenance.js'
+import { hashSecret } from '../src/middleware/authenticate-client.js'
 import { openServer } from '../src/server.js'
+import { applyConfig } from '../src/store/apply-config.js'
 import { type Database, openDatabase } from '../src/store/database.js'
 
 export const issuer = 'http://127.0.0.1:4000'
@@ -18,7 +20,7 @@ export const secretOf = (clientId: string): string => `${clientId}-secret-of-32-
 
 const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
-const agent = (client_id: string, more: object = {}) => ({
+export const agent = (client_id: string, more: object = {}) => ({
   client_id,
   kind: 'agent',
   tenant_id: 'acme',
@@ -30,7 +32,7 @@ const agent = (client_id: string, more: object = {}) => ({
   ...more,
 })
 
-const resourceServer = (client_id: string, tenant_id = 'acme') => ({
+export const resourceServer = (client_id: string, tenant_id = 'acme') => ({
   client_id,
   kind: 'resource_server',
   tenant_id,
@@ -109,6 +111,8 @@ export interface TokenBody {
   scope?: string
   issued_token_type?: string
   agent_limits?: Record<string, unknown>
+  narrowed?: Record<string, { asked: unknown; granted: unknown }>
+  rule_ids?: string[]
   error?: string
   error_detail?: string
   error_description?: string
@@ -120,7 +124,7 @@ export interface Answer<Body = Record<string, unknown>> {
   body: Body
 }
 
-type FormFields = Record<string, string | string[]>
+export type FormFields = Record<string, string | string[]>
 
 const formBody = (fields: FormFields): URLSearchParams =>
   new URLSearchParams(
@@ -267,7 +271,32 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
         }),
       ),
 
+    /** `POST /delegations/check`, about a token or about a `delegation_id`. */
+    check: (clientId: string, fields: FormFields) =>
+      post<Record<string, unknown>>('/delegations/check', fields, as(clientId)),
+
+    /** The server's own API in JSON, as a client or, from `Bearer …` on, with a token. */
+    api: async <Body = Record<string, unknown>>(caller: string, path: string, body?: unknown) =>
+      readAnswer<Body>(
+        await request(path, {
+          method: body === undefined ? 'GET' : 'POST',
+          headers: {
+            Authorization: caller.startsWith('Bearer ') ? caller : basic(caller),
+            ...(body !== undefined && { 'Content-Type': 'application/json' }),
+          },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        }),
+      ),
+
     expireReservations: () => expireReservations(deps),
+
+    /** Starts again with another file on the same database, as an operator would. */
+    applyConfig: (changed: object): Promise<void> =>
+      applyConfig(database, parseConfig(JSON.stringify(changed), {}), {
+        hashSecret,
+        newId: () => deps.newId('dlg'),
+        now: clock.now(),
+      }),
 
     close: async (): Promise<void> => {
       await opened.close()

@@ -150,8 +150,10 @@ describe('a resource', () => {
 
   test("cannot be reached from a token for the server's own API", async () => {
     const { body } = await server.clientCredentials('orchestrator', { resource: issuer })
-    const { status } = await narrow({ resource: docs }, body.access_token)
-    expect(status).toBe(400)
+    for (const fields of [{}, { resource: docs }, { requested_actor: 'researcher' }]) {
+      const answer = await narrow(fields as Fields, body.access_token)
+      expectRefusal(answer, 'invalid_request', 'subject_token_wrong_audience')
+    }
   })
 })
 

@@ -2,14 +2,14 @@
 import { openDatabase } from '../src/store/database.js'
 import { createClock, createDatabase, openTestServer } from './harness.js'
 
-export const openTwoServers = async () => {
+export const openTwoServers = async (config?: object) => {
   const clock = createClock()
   const created = await createDatabase()
   const database = await openDatabase(created.url)
   // PGlite is one process's alone, so there the two share it.
   const other = created.url === 'memory:' ? database : await openDatabase(created.url)
-  const one = await openTestServer({ clock, database })
-  const two = await openTestServer({ clock, database: other })
+  const one = await openTestServer({ clock, database, ...(config && { config }) })
+  const two = await openTestServer({ clock, database: other, ...(config && { config }) })
   return {
     one,
     two,

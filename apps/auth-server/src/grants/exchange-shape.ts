@@ -67,7 +67,8 @@ const byHolder = (request: ExchangeRequest, issuer: string): ExchangeShape => {
 }
 
 /**
- * A token that carries `may_act` can only be accepted; otherwise its holder may narrow, hand off or
+ * A token that carries `may_act` can only be accepted, and one for this server's own API not exchanged
+ * at all; otherwise its holder may narrow, hand off or
  * push; otherwise only a resource server that it was meant for may pull. Nobody else gets anything.
  *
  * @throws OAuthError `invalid_request`
@@ -79,6 +80,13 @@ export const routeExchange = (
 ): ExchangeShape => {
   const { subjectToken: token } = request
   if (token.mayAct) return accept(request, client, issuer)
+  if (token.audience.includes(issuer)) {
+    throw refuse(
+      "The subject_token is for this server's own API.",
+      'subject_token_wrong_audience',
+      'Exchange a token that is for a resource.',
+    )
+  }
   if (currentActor(token) === client.client_id) return byHolder(request, issuer)
   const meantForClient = token.audience.some((resource) => client.serves.includes(resource))
   if (meantForClient && !request.requestedActor && !request.actorToken) return { shape: 'pull' }

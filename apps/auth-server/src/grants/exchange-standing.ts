@@ -71,7 +71,8 @@ export const authorityOf = (delegation: Delegation, token: AccessToken): Authori
   const expiresAt = expires_at ? toSeconds(expires_at) : neverSeconds
   return narrow(
     { scope, resources, limits, expiresAt },
-    { hop: false, overAsk: 'trim' },
-    { scope: token.scope, limits: token.limits, expiresAt: token.expiresAt },
+    // Asked for, not allowed: a token that has no scope holds the rest of its authority all the same.
+    { scope: token.scope, hop: false, overAsk: 'trim' },
+    { limits: token.limits, expiresAt: token.expiresAt },
   )
 }
