@@ -79,7 +79,7 @@ describe('an agent', () => {
     expect(second.delegationId).toBe(token.delegationId)
     expect(decode(second.accessToken).agent_lineage).toEqual(decode(first).agent_lineage)
     server.clock.advance(601)
-    await expect(token.token()).rejects.toMatchObject({ reason: 'hand_off_expired' })
+    await expect(token.token()).rejects.toMatchObject({ reason: 'delegation_ended' })
   })
 
   test('cannot accept what names another, nor lend where no rule lets it', async () => {

@@ -45,7 +45,7 @@ export const restart: Step = {
     )
     tell.check('and opens the docs server', await untilAnswered(stage.docs, old), 200)
     const refused = await scraperSearches(world)
-    tell.check('the revocation is remembered', refused.reason, 'subject_token_revoked')
+    tell.check('the revocation is remembered', refused.reason, 'delegation_ended')
     const { issuer, docs, secrets } = stage
     const again = createAgent({
       issuer,

@@ -37,7 +37,7 @@ export const revocation: Step = {
     const seconds = (performance.now() - begun) / 1000
     tell.fact('says', after.text)
     tell.check('then the hand-off is revoked: refused, and no new token', after.ok, false)
-    tell.check('because what it was lent has ended', after.reason, 'subject_token_revoked')
+    tell.check('because what it was lent has ended', after.reason, 'delegation_ended')
     tell.check(`that took ${seconds.toFixed(2)} s; the bound is 10 s`, seconds <= 10, true)
     const own = await world.orchestrator.tools.searchDocs('delegation')
     tell.check('the orchestrator\u2019s own token still works', own.ok, true)
