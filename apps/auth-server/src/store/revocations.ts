@@ -1,5 +1,5 @@
 /** Revocations: one row each, no tree walk; a token names all delegations that it stands on. */
-import { and, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNull, not, or, sql } from 'drizzle-orm'
 import { maxTokenLifetimeSeconds } from '../key-timeline.js'
 import type { Database, Drizzle } from './database.js'
 import { withRetry } from './failures.js'
@@ -81,7 +81,10 @@ export const revokeStandingOf = async (
 ): Promise<number> => {
   const { id, revokedAt, expiresAt, tenantId } = delegations
   const mine = within === undefined ? undefined : eq(tenantId, within)
-  const alive = and(isNull(revokedAt), or(isNull(expiresAt), gt(expiresAt, now)))
+  // What hangs from something revoked has ended with it, and is not to be counted or told again.
+  const below = sql`exists (select from delegations above
+    where above.id = any(delegations.lineage) and above.revoked_at is not null)`
+  const alive = and(isNull(revokedAt), or(isNull(expiresAt), gt(expiresAt, now)), not(below))
   const rows = await drizzle
     .select({ id })
     .from(delegations)
