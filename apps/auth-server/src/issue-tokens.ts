@@ -86,6 +86,13 @@ const record = (
   })
 }
 
+export const tooManyChildren = (): OAuthError =>
+  new OAuthError('access_denied', {
+    description: 'Too many delegations hang from this one, or too many were made just now.',
+    reason: 'fan_out',
+    hint: 'Wait for some to expire, revoke some, or raise delegation_bounds.',
+  })
+
 const checkRecorded = (outcome: Recorded): void => {
   if (outcome === 'ended') {
     throw new OAuthError('invalid_request', {
@@ -93,13 +100,7 @@ const checkRecorded = (outcome: Recorded): void => {
       reason: 'delegation_revoked',
     })
   }
-  if (outcome === 'fan_out') {
-    throw new OAuthError('access_denied', {
-      description: 'Too many delegations hang from this one, or too many were made just now.',
-      reason: 'fan_out',
-      hint: 'Wait for some to expire, revoke some, or raise delegation_bounds.',
-    })
-  }
+  if (outcome === 'fan_out') throw tooManyChildren()
 }
 
 /** RFC 8693 §2.2.1: what cannot be used as an access token is of type `N_A`. */

@@ -14,6 +14,7 @@ import type { Form } from '../form.js'
 import { type ExchangeRequest, parseAsked, parseExchange } from '../grants/exchange-request.js'
 import { accessTokenSeconds, checkConfidential, checkGrantType } from '../grants/grant.js'
 import { decideExchange, type ExchangeDecision } from '../grants/token-exchange.js'
+import { tooManyChildren } from '../issue-tokens.js'
 import type { Client } from '../store/clients.js'
 import type { Delegation } from '../store/delegations.js'
 import { isParty } from './parties.js'
@@ -91,6 +92,13 @@ const yes = ({ shape, hop, issuance }: ExchangeDecision, deps: Deps) => ({
   ...(issuance.narrowed && { narrowed: issuance.narrowed }),
 })
 
+/** The one check that the exchange leaves to its record. */
+const checkRoom = async ({ issuance }: ExchangeDecision, { store }: Deps): Promise<void> => {
+  const parentId = issuance.newDelegation?.parent_id
+  if (parentId === undefined || (await store.issuances.hasRoomUnder(parentId))) return
+  throw tooManyChildren()
+}
+
 /** The first check that failed, in the words of its refusal. */
 const no = (error: OAuthError) => ({ allowed: false, ...error.toJSON() })
 
@@ -111,7 +119,9 @@ export const checkDelegation = async (form: Form, caller: Client, deps: Deps) =>
   checkConfidential(caller)
   try {
     const { client, request } = await question(form, caller, deps)
-    return yes(await decideExchange(client, request, deps), deps)
+    const decision = await decideExchange(client, request, deps)
+    await checkRoom(decision, deps)
+    return yes(decision, deps)
   } catch (error) {
     if (isAnswer(error)) return no(error)
     throw error

@@ -55,6 +55,7 @@ const applyClient = async (
     disabled,
   }
   await upsertClient(drizzle, row)
+  await revokeRootElsewhere(drizzle, client, options.now)
   if (disabled) {
     // Switched off: whatever it holds ends now, and so does all that hangs below.
     const { client_id } = client
@@ -67,7 +68,6 @@ const applyClient = async (
       resources: row.resources,
       agent_limits: agentLimitsSchema.parse(row.agentLimits),
     }
-    await revokeRootElsewhere(drizzle, standing, options.now)
     await ensureRoot(drizzle, standing, options.newId(), options.now)
   }
 }

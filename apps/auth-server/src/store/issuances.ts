@@ -79,6 +79,14 @@ const recordOwn = `
 const lockParents = `
   select id from delegations where id = any($1::text[]) order by id for no key update`
 
+const countChildren = `
+  select count(*) filter (where revoked_at is null and expires_at > $2::text::timestamptz)::int
+      as live,
+    count(*) filter (where created_at > $2::text::timestamptz - interval '1 minute')::int as recent
+  from delegations
+  where parent_id = $1
+    and created_at > $2::text::timestamptz - interval '${maxTokenLifetimeSeconds} seconds'`
+
 const recordExchanged = `
   with asked as (
     select t.*, t.delegation->>'parent_id' as parent_id,
@@ -165,6 +173,13 @@ export const issuancesStore = (database: Database, fanOut: FanOut, now: () => Da
     return outcomes(rows, await withRetry(() => database.writeAfter(lock, exchanged(rows))))
   })
   return {
+    /** Would one more delegation fit under this one? The record decides again, under a lock. */
+    hasRoomUnder: async (parentId: string): Promise<boolean> => {
+      const [row] = await database.read(countChildren, [parentId, now().toISOString()])
+      const { maxChildren, maxChildrenPerMinute } = fanOut
+      return Number(row?.live) < maxChildren && Number(row?.recent) < maxChildrenPerMinute
+    },
+
     /** Together with others of the same moment; own tokens and exchanged ones apart. */
     record: (row: IssuanceRow): Promise<Recorded> =>
       row.parent_jti === undefined ? own(row) : delegated(row),

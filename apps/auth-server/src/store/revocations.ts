@@ -96,7 +96,7 @@ export const revokeStandingOf = async (
 /** A client that has moved to another tenant leaves behind what it stood on there. */
 export const revokeRootElsewhere = async (
   drizzle: Drizzle,
-  { client_id, tenant_id }: { client_id: string; tenant_id: string | undefined },
+  { client_id, tenant_id }: { client_id: string; tenant_id?: string | undefined },
   now: Date,
 ): Promise<void> => {
   const { id, actor, parentId, tenantId } = delegations
