@@ -79,6 +79,24 @@ describe('the same key and the same request', () => {
     expect((await reserve(server, { token, amount_usd: '0.01' })).status).toBe(201)
   })
 
+  test('repeat that an action may not be, whose key then belongs to that action', async () => {
+    const { token } = await lend(server, '0.5', { max_cost_per_action_usd: '0.1' })
+    const forbidden = { token, amount_usd: '0.01', action: 'mail.read' }
+    const costly = { token, amount_usd: '0.2', action: 'docs.read' }
+    for (const [fields, status, error] of [
+      [forbidden, 403, 'action_not_allowed'],
+      [costly, 402, 'insufficient_budget'],
+    ] as const) {
+      const key = newKey()
+      const refused = await reserve(server, fields, key)
+      expect([refused.status, refused.body.error]).toEqual([status, error])
+      const again = await reserve(server, fields, key)
+      expect([again.status, again.body]).toEqual([status, refused.body])
+      const other = await reserve(server, { ...fields, amount_usd: '0.02' }, key)
+      expect([other.status, other.body.error]).toEqual([409, 'idempotency_conflict'])
+    }
+  })
+
   test('repeat that a reservation has ended', async () => {
     const { token } = await lend(server, '0.1')
     const { body } = await reserve(server, { token, amount_usd: '0.04' })

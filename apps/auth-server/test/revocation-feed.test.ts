@@ -1,7 +1,7 @@
 /** The signed feed of revocations: a follower learns of every one, in order, and soon. */
 import { revocationFeedType } from '@behalf/protocol'
 import { createLocalJWKSet, jwtVerify } from 'jose'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { revokeDelegations } from '../src/store/revocations.js'
 import { decode, delegateOnce, issuer, type TestServer } from './harness.js'
 import { openTwoServers, type TwoServers } from './two-servers.js'
@@ -15,6 +15,7 @@ beforeAll(async () => {
 afterAll(() => servers.close())
 
 interface Feed {
+  after?: string
   iss: string
   iat: number
   cursor: string
@@ -26,11 +27,12 @@ interface Feed {
 const get = (from: TestServer, after?: string) =>
   from.request(`/revocations${after === undefined ? '' : `?after=${after}`}`)
 
+const read = async (after?: string, from = server): Promise<Feed> => verify(await get(from, after))
+
 /** Verified as a stranger would, with a stock library. */
-const read = async (after?: string, from = server): Promise<Feed> => {
-  const response = await get(from, after)
+const verify = async (response: Response): Promise<Feed> => {
   expect(response.status).toBe(200)
-  const keys = createLocalJWKSet(from.deps.keys.jwks() as never)
+  const keys = createLocalJWKSet(server.deps.keys.jwks() as never)
   const { payload } = await jwtVerify(await response.text(), keys, {
     issuer,
     typ: revocationFeedType,
@@ -131,6 +133,133 @@ describe('the feed', () => {
     expect(await read()).toMatchObject({ cursor, revoked: [], full: true })
     expect(await read('0')).toMatchObject({ cursor, revoked: [], full: false })
   })
+})
+
+describe('a cache', () => {
+  const ask = (after: string | undefined, etag?: string) =>
+    server.request(`/revocations${after === undefined ? '' : `?after=${after}`}`, {
+      headers: etag === undefined ? {} : { 'If-None-Match': etag },
+    })
+
+  test.each(['the whole', 'a delta'])(
+    'of %s is told that nothing is new, until it is',
+    async (what) => {
+      await revokeOne()
+      const after = what === 'the whole' ? undefined : (await read()).cursor
+      const first = await ask(after)
+      const etag = first.headers.get('etag') ?? ''
+      expect(etag).toMatch(/^W\/".+"$/)
+      const same = await ask(after, etag)
+      expect([same.status, await same.text(), same.headers.get('etag')]).toEqual([304, '', etag])
+      expect(same.headers.get('cache-control')).toBe('no-store')
+      expect(same.headers.get('access-control-allow-origin')).toBe('*')
+      const id = await revokeOne()
+      const changed = await ask(after, etag)
+      expect(changed.headers.get('etag')).not.toBe(etag)
+      expect(idsOf(await verify(changed))).toContain(id)
+    },
+  )
+
+  test('of the whole does not pass for one of a delta, nor of another delta', async () => {
+    await revokeOne()
+    const { cursor } = await read()
+    const etags = new Set<string | null>()
+    for (const after of [undefined, '0', cursor]) {
+      etags.add((await ask(after)).headers.get('etag'))
+    }
+    expect(etags.size).toBe(3)
+  })
+})
+
+describe('a delta', () => {
+  test('says which question it answers; the whole list answers none', async () => {
+    await revokeOne()
+    const { cursor, ...whole } = await read()
+    expect(whole).not.toHaveProperty('after')
+    expect(await read('0')).toMatchObject({ after: '0', full: false })
+    expect(await read(cursor)).toMatchObject({ after: cursor, full: false, cursor })
+    expect(await read('999999999999999999')).not.toHaveProperty('after')
+  })
+})
+
+describe('who waits', () => {
+  const wait = (from: TestServer, after: string, seconds: number | string) =>
+    from.request(`/revocations?after=${after}&wait=${seconds}`)
+
+  test('is answered as soon as something is revoked through another server', async () => {
+    const { cursor } = await read()
+    const { token } = await delegateOnce(server)
+    const began = performance.now()
+    const waiting = wait(servers.one, cursor, 5)
+    await servers.two.revoke('researcher', token)
+    const feed = await verify(await waiting)
+    expect(performance.now() - began).toBeLessThan(4000)
+    expect(feed).toMatchObject({ after: cursor, full: false })
+    expect(idsOf(feed)).toEqual([leafOf(token)])
+  })
+
+  test('is one of many, and all are answered by the same revocation', async () => {
+    const { cursor } = await read()
+    const { token } = await delegateOnce(server)
+    const waiting = Array.from({ length: 100 }, (_, index) =>
+      wait(index % 2 ? servers.one : servers.two, cursor, 5),
+    )
+    await servers.one.revoke('researcher', token)
+    for (const response of await Promise.all(waiting)) {
+      expect(idsOf(await verify(response))).toEqual([leafOf(token)])
+    }
+  })
+
+  test('is told after its time that there is nothing, freshly signed', async () => {
+    const { cursor } = await read()
+    const began = performance.now()
+    const response = await wait(server, cursor, 1)
+    expect(performance.now() - began).toBeGreaterThan(900)
+    expect(await verify(response)).toMatchObject({ after: cursor, cursor, revoked: [] })
+  })
+
+  test('for longer than the list may grow old is answered in time all the same', async () => {
+    const { cursor } = await read()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      let waited = 0
+      let answer: Response | undefined
+      wait(server, cursor, 9999).then((response) => {
+        answer = response
+      })
+      while (!answer && waited < 20_000) {
+        await server.database.read('select 1', [])
+        await vi.advanceTimersByTimeAsync(100)
+        waited += 100
+      }
+      expect(waited).toBeGreaterThan(4000)
+      expect(waited).toBeLessThan(6000)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('does not wait for what is there already, nor for the whole list', async () => {
+    const { cursor } = await read()
+    const id = await revokeOne()
+    const began = performance.now()
+    expect(idsOf(await verify(await wait(server, cursor, 5)))).toEqual([id])
+    expect((await verify(await server.request('/revocations?wait=5'))).full).toBe(true)
+    expect((await verify(await wait(server, '999999999999999999', 5))).full).toBe(true)
+    expect((await verify(await wait(server, (await read()).cursor, 0))).revoked).toEqual([])
+    expect(performance.now() - began).toBeLessThan(4000)
+  })
+
+  test.each(['', '-1', '1.5', 'x', '1e1', '0x1', '10000', '%20', '1s'])(
+    'for what is no time is refused: "%s"',
+    async (seconds) => {
+      const response = await wait(server, '0', seconds)
+      expect([response.status, (await response.json()).error_detail]).toEqual([
+        400,
+        'malformed_wait',
+      ])
+    },
+  )
 })
 
 describe('a follower', () => {
