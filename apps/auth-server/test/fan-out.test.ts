@@ -146,6 +146,22 @@ describe('room is made', () => {
     expect(tally(await fill(5))).toEqual({ 200: 3, 403: 2 })
   })
 
+  test('and can be asked for without being taken', async () => {
+    await open({ max_children: 2 })
+    const subject_token_type = 'urn:ietf:params:oauth:token-type:access_token'
+    const question = { subject_token: token, subject_token_type, requested_actor: 'researcher' }
+    const ask = () => server.check('orchestrator', { ...question, resource: docs })
+    await fill(1)
+    for (let asked = 0; asked < 3; asked += 1) expect((await ask()).body.allowed).toBe(true)
+    const [last] = await fill(1)
+    const refused = await handOff(server, token)
+    expect((await ask()).body).toEqual({ allowed: false, ...refused.body })
+    expect(refused.body.error_detail).toBe('fan_out')
+    // Accepting takes no room.
+    const accepting = { subject_token: last?.body.access_token ?? '', subject_token_type }
+    expect((await server.check('researcher', accepting)).body.allowed).toBe(true)
+  })
+
   test('by neither where the bound is nothing at all', async () => {
     await open({ max_children: 0 })
     expect(await status()).toBe(403)

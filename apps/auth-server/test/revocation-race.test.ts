@@ -49,7 +49,7 @@ test.each<[string, (id: string) => Promise<{ status: number }>]>([
   ],
   ['of the token by its holder', () => servers.one.revoke('researcher', token)],
 ])(
-  'a revocation %s',
+  'a revocation %s leaves nothing alive that was not alive before',
   async (_, revoke) => {
     const lent = await delegateOnce(servers.one)
     token = lent.token
