@@ -2,6 +2,7 @@ CREATE TABLE "budgets" (
 	"id" text PRIMARY KEY NOT NULL,
 	"tenant_id" text,
 	"cap" bigint,
+	"wanted_cap" bigint,
 	"spent" bigint DEFAULT 0 NOT NULL,
 	"held" bigint DEFAULT 0 NOT NULL,
 	CONSTRAINT "budgets_not_negative" CHECK ("budgets"."spent" >= 0 and "budgets"."held" >= 0),
@@ -151,8 +152,8 @@ CREATE INDEX "delegations_tenant_id" ON "delegations" USING btree ("tenant_id","
 CREATE INDEX "delegations_subject" ON "delegations" USING btree ("subject");--> statement-breakpoint
 CREATE INDEX "delegations_actor" ON "delegations" USING btree ("actor");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_expires_at" ON "idempotency_keys" USING btree ("expires_at");--> statement-breakpoint
-CREATE INDEX "issuances_delegation_id" ON "issuances" USING btree ("delegation_id");--> statement-breakpoint
+CREATE INDEX "issuances_delegation_id" ON "issuances" USING btree ("delegation_id","issued_at");--> statement-breakpoint
 CREATE INDEX "ledger_entries_budget_id" ON "ledger_entries" USING btree ("budget_id");--> statement-breakpoint
-CREATE INDEX "reservations_delegation_id" ON "reservations" USING btree ("delegation_id");--> statement-breakpoint
+CREATE INDEX "reservations_delegation_id" ON "reservations" USING btree ("delegation_id","created_at");--> statement-breakpoint
 CREATE INDEX "reservations_open" ON "reservations" USING btree ("expires_at") WHERE state = 'reserved';--> statement-breakpoint
 CREATE INDEX "resources_client_id" ON "resources" USING btree ("client_id");

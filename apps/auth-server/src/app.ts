@@ -26,6 +26,7 @@ import { anyOrigin } from './middleware/any-origin.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
+import { limitRevocations } from './middleware/limit-revocations.js'
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
 import { readForm, readJson } from './middleware/read-body.js'
@@ -60,7 +61,8 @@ export const createApp = (deps: Deps) => {
   get(`${base}/jwks`, anyOrigin, jwksEndpoint(deps))
 
   post(`${base}/token`, anyOrigin, noStore, ...form, tokenEndpoint(deps))
-  post(`${base}/revoke`, anyOrigin, noStore, ...form, revokeEndpoint(deps))
+  const bounded = limitRevocations()
+  post(`${base}/revoke`, anyOrigin, noStore, ...form, bounded, revokeEndpoint(deps))
   post(`${base}/introspect`, noStore, ...form, introspectEndpoint(deps))
   app.on(['GET', 'POST'], `${base}/authorize`, authorizeEndpoint)
   app.all(`${base}/authorize`, allow('GET, POST'))
@@ -71,7 +73,8 @@ export const createApp = (deps: Deps) => {
   app.all(`${base}/revocations`, anyOrigin, allow('GET, POST'))
   get(`${base}/delegations`, ...api('delegations:read'), listDelegationsEndpoint(deps))
   post(`${base}/delegations/check`, noStore, ...form, checkDelegationEndpoint(deps))
-  post(`${base}/delegations/:id/revoke`, ...revoke, readJson, revokeDelegationEndpoint(deps))
+  const revokeOne = [...revoke, bounded, readJson] as const
+  post(`${base}/delegations/:id/revoke`, ...revokeOne, revokeDelegationEndpoint(deps))
   const charge = api('budgets:charge')
   post(`${base}/ledger/reservations`, ...charge, readJson, reserveEndpoint(deps))
   post(`${base}/ledger/reservations/:id/settle`, ...charge, readJson, settleEndpoint(deps))

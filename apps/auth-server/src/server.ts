@@ -76,6 +76,12 @@ const listenProblem = ({ code }: NodeJS.ErrnoException, port: number, host: stri
     ? `PORT: ${port} is taken by another program`
     : `HOST, PORT: cannot listen on ${host}, port ${port} (${code})`
 
+/** Tokens for the issuer are for this server's own API, and nobody else may look into them. */
+const checkIssuerIsNoResource = (issuer: string, { resources }: Config): void => {
+  if (!resources.some(({ resource }) => resource === issuer)) return
+  throw new ConfigError(`resources: "${issuer}" is the issuer, which cannot be a resource`)
+}
+
 const listen = (server: Server, port: number, host: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(new ConfigError(listenProblem(error, port, host)))
@@ -107,6 +113,7 @@ export const startServer = async (
   try {
     const url = await listen(server, options.port, options.host)
     const issuer = options.issuer ?? url
+    checkIssuerIsNoResource(issuer, options.config)
     const deps = opened.depsFor(issuer)
     fetch = createApp(deps).fetch
     const stopMaintenance = startMaintenance(deps)
@@ -120,6 +127,7 @@ export const startServer = async (
       },
     }
   } catch (error) {
+    server.close()
     await opened.close()
     throw error
   }

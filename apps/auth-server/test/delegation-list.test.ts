@@ -310,6 +310,7 @@ describe('who sees what', () => {
   })
 
   test('a tenant is closed: another is not even to be named', async () => {
+    await openChain()
     const own = await server.clientCredentials('globex-agent', {})
     const theirs = await delegateOnce(
       server,
@@ -327,6 +328,11 @@ describe('who sees what', () => {
     for (const query of [{}, { tenant_id: 'globex' }, { under: id }, { subject: 'globex-agent' }]) {
       expect(await sees('acme-admin', query as Record<string, string>)).toBe(false)
       expect(await sees('orchestrator', query as Record<string, string>)).toBe(false)
+    }
+    // Whoever has a tenant is in that one, whatever it names.
+    const query = { tenant_id: 'globex' }
+    for (const caller of ['acme-admin', 'orchestrator']) {
+      expect(await listed(caller, query)).toEqual(await listed(caller))
     }
     expect(await sees('any-admin')).toBe(false)
     expect(await sees('any-admin', { tenant_id: 'acme' })).toBe(false)

@@ -117,6 +117,19 @@ describe('one delegation', () => {
     expect(await activity(tokens)).toEqual([true, true, true])
   })
 
+  test('can be revoked by its subject, even one that holds nothing in its lineage', async () => {
+    const id = 'dlg_for_the_loner'
+    await server.database.write(
+      `insert into delegations (id, lineage, tenant_id, subject, actor, scope, resources, limits,
+         budget_ids, created_at)
+       values ($1, array[$1], 'acme', 'loner', 'scraper', '{}', '{}', '{}', '{}', $2)`,
+      [id, server.clock.now().toISOString()],
+    )
+    expect((await revoke('researcher', id)).status).toBe(404)
+    expect((await revoke('loner', id)).status).toBe(200)
+    expect(await causeOf(id)).toEqual(['revoked_by_party'])
+  })
+
   test('stays revoked however often it is said, and the feed says it once', async () => {
     const { ids } = await openChain()
     const [, id] = ids

@@ -344,6 +344,14 @@ describe('what the target knows', () => {
     expect(wrong.body.error).toBe('invalid_scope')
   })
 
+  test('bounds what a rule allows as well: words of another target do not come along', async () => {
+    await withRules([{ from: 'orchestrator', to: 'researcher', scope: 'docs:read mail:send' }])
+    expect((await handOff('researcher', { resource: docs })).body.scope).toBe('docs:read')
+    expect((await handOff('researcher', { resource: mail })).body.scope).toBe('mail:send')
+    const asked = await handOff('researcher', { resource: docs, scope: 'docs:read mail:send' })
+    expect(asked.body.error).toBe('invalid_scope')
+  })
+
   test('may be no scope at all: such a token is lent on as well, by its actions', async () => {
     await withRules([{ from: 'bare-agent', to: 'researcher' }])
     const { body } = await server.clientCredentials('bare-agent', { resource: bare })

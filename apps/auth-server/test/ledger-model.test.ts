@@ -204,7 +204,8 @@ const revoking = fc.record({ at: index }).map((args) =>
   command('revoke', args, async ({ nodes }) => {
     const node = pick(nodes, args.at)
     if (!node) return
-    await server.deps.store.revocations.revoke(node.id, 'test', server.clock.now())
+    const target = { delegation_id: node.id }
+    await server.deps.store.revocations.revoke(target, 'test', server.clock.now())
     node.revoked = true
   }),
 )

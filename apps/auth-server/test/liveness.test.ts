@@ -1,6 +1,6 @@
 /** Whatever a token stands on must be alive now: delegations, agents, tenants. And races over it. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
-import { revokeDelegations } from '../src/store/revocations.js'
+import { revokeStandingOf } from '../src/store/revocations.js'
 import { resign } from './forge.js'
 import {
   baseConfig,
@@ -303,7 +303,8 @@ describe('a revocation and exchanges at the same moment', () => {
       const { token } = await delegateOnce(one)
       let settled = false
       const answer = await two.database.drizzle.transaction(async (transaction) => {
-        await revokeDelegations(transaction, [leafOf(token)], 'test', servers.clock.now())
+        const target = { delegation_id: leafOf(token) }
+        await revokeStandingOf(transaction, target, undefined, 'test', servers.clock.now())
         const exchanged = one.exchange('researcher', token).finally(() => {
           settled = true
         })

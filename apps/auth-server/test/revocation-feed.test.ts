@@ -2,7 +2,7 @@
 import { revocationFeedType } from '@behalf/protocol'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
-import { revokeDelegations } from '../src/store/revocations.js'
+import { revokeStandingOf } from '../src/store/revocations.js'
 import { decode, delegateOnce, issuer, type TestServer } from './harness.js'
 import { openTwoServers, type TwoServers } from './two-servers.js'
 
@@ -310,7 +310,8 @@ describe('a follower', () => {
       const second = await delegateOnce(server)
       const { cursor } = await read()
       const { between, done } = await servers.two.database.drizzle.transaction(async (open) => {
-        await revokeDelegations(open, [leafOf(first.token)], 'test', servers.clock.now())
+        const target = { delegation_id: leafOf(first.token) }
+        await revokeStandingOf(open, target, undefined, 'test', servers.clock.now())
         let settled = false
         const done = servers.one.revoke('researcher', second.token).finally(() => {
           settled = true

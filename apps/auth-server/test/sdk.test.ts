@@ -213,7 +213,7 @@ describe('a resource server', () => {
         if (what === 'itself') await agentOf('researcher').revoke(token)
         else
           await server.deps.store.revocations.revoke(
-            token.lineage[0] ?? '',
+            { delegation_id: token.lineage[0] ?? '' },
             'test',
             server.clock.now(),
           )

@@ -22,7 +22,9 @@ export const tightest = (balances: readonly Balance[]): Tightest | undefined =>
 
 export const remainingUsd = (balances: readonly Balance[]): { remaining_usd?: string } => {
   const least = tightest(balances)
-  return least ? { remaining_usd: formatUsd(least.remaining) } : {}
+  if (!least) return {}
+  // Below nothing where a cap was cut: nothing is left all the same.
+  return { remaining_usd: formatUsd(least.remaining > 0n ? least.remaining : 0n) }
 }
 
 /** RFC 9457 members beside those of an OAuth error, so that either kind of client can read it. */

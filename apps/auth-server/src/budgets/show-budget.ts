@@ -9,6 +9,7 @@ import { notFound } from './charge-rights.js'
 
 const mayRead = async (delegation: Delegation, caller: Client, deps: Deps): Promise<boolean> => {
   if (delegation.resources.some((resource) => caller.serves.includes(resource))) return true
+  if (delegation.tenant_id !== caller.tenant_id) return false
   const lineage = await deps.store.delegations.findMany(delegation.lineage)
   return lineage.some(({ actor }) => actor === caller.client_id)
 }

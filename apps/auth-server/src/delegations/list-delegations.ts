@@ -38,10 +38,13 @@ const readCursor = (text: string | undefined): DelegationCursor | undefined => {
     const [createdAt, id] = z
       .tuple([z.iso.datetime(), delegationId])
       .parse(JSON.parse(Buffer.from(text, 'base64url').toString('utf8')))
-    return { createdAt: new Date(createdAt), id }
+    const date = new Date(createdAt)
+    // PostgreSQL knows no year 0.
+    if (date.getTime() >= 0) return { createdAt: date, id }
   } catch {
-    throw malformed('cursor is not one of this listing.')
+    // Falls through: whatever it is, it is not ours.
   }
+  throw malformed('cursor is not one of this listing.')
 }
 
 const parseQuery = (query: Record<string, string[]>) => {

@@ -19,8 +19,11 @@ export const isParty = async (
   caller: Caller,
   deps: Deps,
 ): Promise<boolean> => {
-  const { client_id: id } = caller.client
-  if (delegation.subject === id || isAdminOf(caller, delegation.tenant_id)) return true
+  const { client_id: id, tenant_id } = caller.client
+  if (isAdminOf(caller, delegation.tenant_id)) return true
+  // Of what it did in a tenant that it has left, a client is no longer a part.
+  if (delegation.tenant_id !== tenant_id) return false
+  if (delegation.subject === id) return true
   const lineage = await deps.store.delegations.findMany(delegation.lineage)
   return lineage.some(({ actor }) => actor === id)
 }

@@ -10,7 +10,7 @@ export const revokeDelegation = async (id: string, caller: Caller, deps: Deps) =
   const delegation = await deps.store.delegations.find(id)
   if (!delegation || !(await isParty(delegation, caller, deps))) throw notFound()
   const cause = isAdminOf(caller, delegation.tenant_id) ? 'revoked_by_admin' : 'revoked_by_party'
-  await deps.store.revocations.revoke(id, cause, deps.now())
+  await deps.store.revocations.revoke({ delegation_id: id }, cause, deps.now())
   return { delegation_id: id, revoked: true }
 }
 
@@ -45,6 +45,6 @@ export const revokeAllOf = async (json: unknown, caller: Caller, deps: Deps) => 
   }
   const target = parseTarget(json)
   const within = caller.client.tenant_id
-  const count = await deps.store.revocations.revokeAllOf(target, within, deps.now())
+  const count = await deps.store.revocations.revoke(target, 'revoked_by_admin', deps.now(), within)
   return { revoked: count }
 }

@@ -3,6 +3,7 @@ import { OAuthError, type RevocationFeed, revocationFeedType } from '@behalf/pro
 import type { Context, Handler } from 'hono'
 import { type Deps, toSeconds } from '../deps.js'
 import { createRevocationWatch } from '../revocation-watch.js'
+import { createBatch } from '../store/batch.js'
 
 /** For so long a verifier may believe an answer. */
 const ttlSeconds = 10
@@ -54,22 +55,48 @@ const claimsOf = ({ cursor, revoked, after, full }: Page, { issuer, now }: Deps)
 /** For caches and tools. A verifier does not send it: only a signed answer is proof of freshness. */
 const etagOf = ({ cursor, after }: Page): string => `W/"${after ?? 'full'}-${cursor}"`
 
-const respond = (c: Context, page: Page, deps: Deps): Response => {
+interface Answer {
+  page: Page
+  jwt: string
+}
+
+/**
+ * Followers that ask the same thing at the same moment share one look and one signature. It begins
+ * after the last of them has asked, so every revocation that was acknowledged before is in it.
+ */
+const createAnswers = (deps: Deps) =>
+  createBatch(async (asked: (bigint | undefined)[]): Promise<Answer[]> => {
+    const distinct = new Map<string, Promise<Answer>>()
+    for (const after of asked) {
+      const name = String(after)
+      if (distinct.has(name)) continue
+      const answer = read(after, deps).then((page) => ({
+        page,
+        jwt: deps.keys.sign(revocationFeedType, claimsOf(page, deps)),
+      }))
+      distinct.set(name, answer)
+    }
+    const answers = new Map<string, Answer>()
+    for (const [name, answer] of distinct) answers.set(name, await answer)
+    return asked.flatMap((after) => answers.get(String(after)) ?? [])
+  })
+
+const respond = (c: Context, { page, jwt }: Answer): Response => {
   const headers = { ETag: etagOf(page), 'Cache-Control': 'no-store' }
   if (c.req.header('if-none-match') === headers.ETag) return c.body(null, 304, headers)
-  const jwt = deps.keys.sign(revocationFeedType, claimsOf(page, deps))
   return c.body(jwt, 200, { ...headers, 'Content-Type': 'application/jwt' })
 }
 
 export const revocationFeedEndpoint = (deps: Deps): Handler => {
   const watch = createRevocationWatch(deps.store.revocations.newest)
+  const answers = createAnswers(deps)
   return async function revocationFeedEndpoint(c) {
     const after = parseCursor(c.req.query('after'))
     const waitSeconds = parseWait(c.req.query('wait'))
-    const page = await read(after, deps)
-    const isNews = page.full || page.revoked.length > 0
-    if (isNews || waitSeconds === 0) return respond(c, page, deps)
-    await watch.moved(page.cursor, waitSeconds * 1000)
-    return respond(c, await read(after, deps), deps)
+    const answer = await answers(after)
+    const isNews = answer.page.full || answer.page.revoked.length > 0
+    if (isNews || waitSeconds === 0) return respond(c, answer)
+    await watch.moved(answer.page.cursor, waitSeconds * 1000)
+    return respond(c, await answers(after))
   }
 }

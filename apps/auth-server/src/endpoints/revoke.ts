@@ -30,7 +30,9 @@ export const revokeEndpoint = (deps: Deps): Handler<Env> =>
         reason: 'foreign_token',
       })
     }
-    const delegation = token?.lineage.at(-1)
-    if (delegation) await deps.store.revocations.revoke(delegation, 'token_revoked', deps.now())
+    const delegation_id = token?.lineage.at(-1)
+    if (delegation_id) {
+      await deps.store.revocations.revoke({ delegation_id }, 'token_revoked', deps.now())
+    }
     return c.body(null, 200)
   }

@@ -15,7 +15,7 @@ import { type NewDelegationRule, replaceRules, selectorText } from './delegation
 import { ensureRoot, setCap } from './delegations.js'
 import { withRetry } from './failures.js'
 import { upsertResource } from './resources.js'
-import { revokeRootElsewhere, revokeStandingOf } from './revocations.js'
+import { revokeElsewhere, revokeStandingOf } from './revocations.js'
 import { upsertTenant } from './tenants.js'
 
 export interface ApplyConfigOptions {
@@ -55,12 +55,12 @@ const applyClient = async (
     disabled,
   }
   await upsertClient(drizzle, row)
-  await revokeRootElsewhere(drizzle, client, options.now)
+  await revokeElsewhere(drizzle, client, options.now)
   if (disabled) {
     // Switched off: whatever it holds ends now, and so does all that hangs below.
     const { client_id } = client
     await revokeStandingOf(drizzle, { client_id }, undefined, 'client_disabled', options.now)
-  } else if (client.kind === 'agent' && !options.tenantOff) {
+  } else if (row.tokenEndpointAuthMethod !== 'none' && !options.tenantOff) {
     const standing = {
       client_id: client.client_id,
       tenant_id: client.tenant_id,

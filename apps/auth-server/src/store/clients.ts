@@ -36,7 +36,8 @@ const columns = `
     c.token_endpoint_auth_method, c.grant_types, c.scope, c.resources, c.agent_limits,
     c.disabled or coalesce(t.disabled, false) as disabled,
     (select d.id from delegations d where d.actor = c.client_id and d.parent_id is null
-      and d.subject = d.actor and d.revoked_at is null) as root_delegation_id,
+      and d.subject = d.actor and d.revoked_at is null
+      and d.tenant_id is not distinct from c.tenant_id) as root_delegation_id,
     -- A word that one of its resources uses as well is meant for that resource.
     array(select unnest(c.scope) intersect select unnest(array[${apiScopeList}])
       except select unnest(r.scopes_supported) from resources r

@@ -12,6 +12,10 @@ import * as schema from './schema.js'
 export type Drizzle = PgDatabase<PgQueryResultHKT, typeof schema>
 export type Row = Record<string, unknown>
 
+/** The two drivers answer `execute` differently. */
+export const rowsOf = (result: unknown): Row[] =>
+  Array.isArray(result) ? result : (result as { rows: Row[] }).rows
+
 export interface Statement {
   text: string
   params: unknown[]
@@ -20,8 +24,12 @@ export interface Statement {
 export interface Database {
   /** For transactions and for whatever is not hot. */
   readonly drizzle: Drizzle
+  /** For what must not wait behind a queue of charges: taking authority back. */
+  readonly urgent: Drizzle
   /** A prepared statement on a pipelined connection that only reads. */
   read(text: string, params: unknown[]): Promise<Row[]>
+  /** A read that may take its time, apart from those that requests wait for, and cut off. */
+  report(text: string, params: unknown[]): Promise<Row[]>
   /** A prepared statement on the one connection of batched writes. */
   write(text: string, params: unknown[]): Promise<Row[]>
   /** Two of them in one transaction: the second sees what the first had to wait for. */
@@ -46,7 +54,9 @@ const openPglite = async (path: string | undefined): Promise<Database> => {
   await migratePglite(drizzle)
   return {
     drizzle,
+    urgent: drizzle,
     read: run,
+    report: run,
     write: run,
     writeAfter: (first, second) =>
       pglite.transaction(async (transaction) => {
@@ -63,6 +73,8 @@ const openPglite = async (path: string | undefined): Promise<Database> => {
 /** Left alone, the driver waits up to twenty seconds between attempts, and so does every request. */
 const reconnectSeconds = 0.25
 
+const reportTimeoutMs = 5000
+
 /**
  * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
  * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
@@ -75,13 +87,18 @@ const openPostgres = async (url: string): Promise<Database> => {
   const transactions = postgres(url, { ...options, max: 10 })
   const reads = postgres(url, { ...options, max: 2 })
   const writes = postgres(url, { ...options, max: 1 })
+  const urgent = postgres(url, { ...options, max: 2 })
+  const connection = { statement_timeout: reportTimeoutMs }
+  const reports = postgres(url, { ...options, max: 1, connection })
   const prepared =
     (client: Pick<postgres.Sql, 'unsafe'>) =>
     (text: string, params: unknown[]): Promise<Row[]> =>
       client.unsafe(text, params as postgres.ParameterOrJSON<never>[], { prepare: true })
   return {
     drizzle: drizzlePostgres(transactions, { schema }),
+    urgent: drizzlePostgres(urgent, { schema }),
     read: prepared(reads),
+    report: prepared(reports),
     write: prepared(writes),
     writeAfter: (first, second) =>
       writes.begin(async (transaction) => {
@@ -89,7 +106,8 @@ const openPostgres = async (url: string): Promise<Database> => {
         return prepared(transaction)(second.text, second.params)
       }) as Promise<Row[]>,
     close: async () => {
-      await Promise.all([transactions, reads, writes].map((client) => client.end({ timeout: 5 })))
+      const clients = [transactions, reads, writes, urgent, reports]
+      await Promise.all(clients.map((client) => client.end({ timeout: 5 })))
     },
   }
 }

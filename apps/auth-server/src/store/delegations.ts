@@ -81,7 +81,7 @@ export type Standing = Pick<
   'client_id' | 'tenant_id' | 'scope' | 'resources' | 'agent_limits'
 >
 
-export const delegationsStore = ({ read, drizzle }: Database) => ({
+export const delegationsStore = ({ read, report, drizzle }: Database) => ({
   find: async (id: string): Promise<Delegation | undefined> => {
     const [row] = await read(`${columns} where id = $1`, [id])
     return row && parse(row)
@@ -94,7 +94,7 @@ export const delegationsStore = ({ read, drizzle }: Database) => ({
   /** Live delegations, the newest first. What hangs from something revoked is not alive. */
   list: async (filter: DelegationFilter, now: Date): Promise<Delegation[]> => {
     const { tenantId, party, subject, actor, under, after, limit } = filter
-    const rows = await read(listStatement, [
+    const rows = await report(listStatement, [
       now.toISOString(),
       tenantId ?? null,
       party ?? null,
@@ -110,16 +110,16 @@ export const delegationsStore = ({ read, drizzle }: Database) => ({
 
   /** When each was last used: a token issued for it, or a reservation made on it. */
   lastUsed: async (ids: readonly string[]): Promise<Map<string, Date>> => {
-    const rows = await read(
-      `select id, max(at) as at from (
-         select delegation_id as id, issued_at as at from issuances
-         where delegation_id = any($1::text[])
-         union all
-         select delegation_id, created_at from reservations where delegation_id = any($1::text[])
-       ) used group by id`,
+    const rows = await report(
+      `select one.id, greatest(
+         (select issued_at from issuances where delegation_id = one.id
+           order by issued_at desc limit 1),
+         (select created_at from reservations where delegation_id = one.id
+           order by created_at desc limit 1)) as at
+       from unnest($1::text[]) as one(id)`,
       [ids],
     )
-    return new Map(rows.map((row) => [String(row.id), row.at as Date]))
+    return new Map(rows.flatMap(({ id, at }) => (at instanceof Date ? [[String(id), at]] : [])))
   },
 
   /** The id of the agent's live root, made with `newId` when there is none (any more). */
@@ -181,7 +181,10 @@ export const ensureRoot = async (
   return root.id
 }
 
-/** Creates a budget or moves its cap; never below what is already spent and held. */
+/**
+ * Creates a budget or moves its cap. What is spent and held already stands; nothing new is held beyond
+ * the cap that is wanted.
+ */
 export const setCap = async (
   drizzle: Drizzle,
   id: string,
@@ -191,13 +194,13 @@ export const setCap = async (
   const wanted = cap ?? null
   await drizzle
     .insert(budgets)
-    .values({ id, tenantId, cap: wanted })
+    .values({ id, tenantId, cap: wanted, wantedCap: wanted })
     .onConflictDoUpdate({
       target: budgets.id,
-      set: { cap: sql`greatest(${wanted}::bigint, ${budgets.spent} + ${budgets.held})` },
-      setWhere: sql`${wanted}::bigint is not null`,
+      set: {
+        cap: sql`case when ${wanted}::bigint is not null
+          then greatest(${wanted}::bigint, ${budgets.spent} + ${budgets.held}) end`,
+        wantedCap: wanted,
+      },
     })
-  if (cap === undefined) {
-    await drizzle.update(budgets).set({ cap: null }).where(eq(budgets.id, id))
-  }
 }

@@ -1,7 +1,7 @@
 /** The ledger: balances move only here, root first, and the rule is the SQL. */
 import type { ReservationState } from '@behalf/protocol'
 import { and, eq, lt, sql } from 'drizzle-orm'
-import type { Database, Drizzle, Row } from './database.js'
+import { type Database, type Drizzle, type Row, rowsOf } from './database.js'
 import { withRetry } from './failures.js'
 import { answerOnce, type KeyedRequest, type StoredAnswer } from './idempotency-keys.js'
 import { reservations as table } from './schema.js'
@@ -30,10 +30,6 @@ export interface Ending {
   overrun: bigint
   at: Date
 }
-
-/** The two drivers answer `execute` differently. */
-const rowsOf = (result: unknown): Row[] =>
-  Array.isArray(result) ? result : (result as { rows: Row[] }).rows
 
 const textArray = (ids: readonly string[]) =>
   sql`array(select jsonb_array_elements_text(${JSON.stringify(ids)}::text::jsonb))`
@@ -76,7 +72,8 @@ const hold = async (
     await drizzle.execute(sql`
       with path as (select ${textArray(budgetIds)} as ids),
       locked as (
-        select b.id, b.cap, b.spent, b.held from budgets b, path
+        select b.id, b.cap, least(b.cap, b.wanted_cap) as judged, b.spent, b.held
+        from budgets b, path
         where b.id = any(path.ids) order by array_position(path.ids, b.id)
         for update of b
       ), standing as (
@@ -89,12 +86,13 @@ const hold = async (
         for share of d
       ), verdict as (
         select alive, alive and bool_and(
-          coalesce(cap, ${maxBalance.toString()}::text::bigint) - spent - held >= ${micros}) as fits
+          coalesce(judged, ${maxBalance.toString()}::text::bigint) - spent - held >= ${micros}) as fits
         from locked, (select count(*) = ${lineage.length}::int as alive from standing) s
         group by alive
       ), moved as (
-        update budgets b set held = b.held + ${micros}
-        from verdict, path where verdict.fits and b.id = any(path.ids)
+        -- From the locked rows: PostgreSQL tries the constraint on the row of the snapshot first.
+        update budgets b set cap = locked.cap, spent = locked.spent, held = locked.held + ${micros}
+        from verdict, locked where verdict.fits and b.id = locked.id
         returning b.id
       ), made as (
         insert into reservations (id, delegation_id, budget_ids, client_id, action, amount, state,
@@ -106,7 +104,7 @@ const hold = async (
         insert into ledger_entries (budget_id, reservation_id, kind, spent, held, at)
         select moved.id, ${id}, 'reserve', 0, ${micros}, ${at} from moved
       )
-      select locked.id, locked.cap::text, locked.spent::text, locked.held::text,
+      select locked.id, locked.judged::text as cap, locked.spent::text, locked.held::text,
         verdict.alive, verdict.fits
       from locked, verdict`),
   )
@@ -135,13 +133,14 @@ const end = async (
     await drizzle.execute(sql`
       with path as (select ${textArray(budgetIds)} as ids),
       locked as (
-        select b.id from budgets b, path
+        select b.id, b.cap, b.spent, b.held from budgets b, path
         where b.id = any(path.ids) order by array_position(path.ids, b.id)
         for update of b
       ), moved as (
-        update budgets b set spent = b.spent + ${spent}, held = b.held + ${held}
+        update budgets b set cap = locked.cap, spent = locked.spent + ${spent},
+          held = locked.held + ${held}
         from locked where b.id = locked.id
-        returning b.id, b.cap, b.spent, b.held
+        returning b.id, least(b.cap, b.wanted_cap) as cap, b.spent, b.held
       ), entered as (
         insert into ledger_entries (budget_id, reservation_id, kind, spent, held, at)
         select moved.id, ${id}, ${ending.kind}, ${spent}, ${held}, ${at} from moved
@@ -221,7 +220,8 @@ export const reservationsStore = ({ drizzle, read }: Database) => ({
 
   balances: async (ids: readonly string[]): Promise<Balance[]> => {
     const rows = await read(
-      `select id, cap::text, spent::text, held::text from budgets where id = any($1::text[])
+      `select id, least(cap, wanted_cap)::text as cap, spent::text, held::text from budgets
+       where id = any($1::text[])
        order by array_position($1::text[], id)`,
       [ids],
     )

@@ -1,14 +1,13 @@
 /** Revocations: one row each, no tree walk; a token names all delegations that it stands on. */
-import { and, eq, gt, inArray, isNull, not, or, sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { maxTokenLifetimeSeconds } from '../key-timeline.js'
-import type { Database, Drizzle } from './database.js'
+import { type Database, type Drizzle, rowsOf } from './database.js'
 import { withRetry } from './failures.js'
-import { delegations, revocations as table } from './schema.js'
 
 const feedLock = 5_291_703
 
-/** An entry stays until no token of the delegation can be alive, with room for clocks that differ. */
-const keepSeconds = maxTokenLifetimeSeconds + 120
+/** Room for clocks that differ: so much longer than a token an entry stays. */
+const skewSeconds = 120
 
 export interface RevocationEntry {
   id: string
@@ -21,109 +20,98 @@ export interface RevocationPage {
   revoked: RevocationEntry[]
 }
 
+/** Whose authority is to end. */
+export type RevocationTarget =
+  | { delegation_id: string }
+  | { client_id: string }
+  | { subject: string }
+  | { tenant_id: string }
+
 /**
- * Revokes what is still alive of `ids`. The lock makes the order of cursors the order of commits:
- * without it a follower could read cursor 6 before 5 is visible, and never see 5.
+ * What the target stands on: a delegation, all that a client holds, the roots of a subject, the roots
+ * of a tenant. With these ends all that was lent from them.
  */
-export const revokeDelegations = async (
+const standingOf = (target: RevocationTarget): SQL => {
+  if ('delegation_id' in target) return sql`d.id = ${target.delegation_id}`
+  if ('client_id' in target) return sql`d.actor = ${target.client_id}`
+  if ('subject' in target) return sql`d.parent_id is null and d.subject = ${target.subject}`
+  return sql`d.parent_id is null and d.tenant_id = ${target.tenant_id}`
+}
+
+/**
+ * Revokes whatever `doomed` says and is alive, in one statement however many those are.
+ *
+ * The lock makes the order of cursors the order of commits: without it a follower could read cursor 6
+ * before 5 is visible, and never see 5. What hangs from something revoked has ended with it, and is
+ * not told again. An entry leaves the feed when no token of its delegation can be alive.
+ *
+ * @returns how many were revoked, those below them not counted
+ */
+const revokeWhere = async (
   drizzle: Drizzle,
-  ids: readonly string[],
+  doomed: SQL,
   cause: string,
   now: Date,
 ): Promise<number> => {
-  if (ids.length === 0) return 0
   await drizzle.execute(sql`select pg_advisory_xact_lock(${feedLock}::bigint)`)
-  const alive = and(inArray(delegations.id, [...ids]), isNull(delegations.revokedAt))
-  // In one order everywhere, so that two revocations of several rows cannot deadlock.
-  await drizzle
-    .select({ id: delegations.id })
-    .from(delegations)
-    .where(alive)
-    .orderBy(delegations.id)
-    .for('update')
-  const hit = await drizzle
-    .update(delegations)
-    .set({ revokedAt: now, cause })
-    .where(alive)
-    .returning({ delegationId: delegations.id })
-  const expiresAt = new Date(now.getTime() + keepSeconds * 1000)
-  const rows = hit.map((row) => ({ ...row, cause, revokedAt: now, expiresAt }))
-  if (rows.length > 0) await drizzle.insert(table).values(rows)
-  return rows.length
-}
-
-/** Whose authority is to end. */
-export type RevocationTarget = { client_id: string } | { subject: string } | { tenant_id: string }
-
-/**
- * What the target stands on: all that a client holds, the roots of a subject, the roots of a tenant.
- * With these ends all that was lent from them.
- */
-const standingOf = (target: RevocationTarget) => {
-  if ('client_id' in target) return eq(delegations.actor, target.client_id)
-  const root = isNull(delegations.parentId)
-  if ('subject' in target) return and(root, eq(delegations.subject, target.subject))
-  return and(root, eq(delegations.tenantId, target.tenant_id))
+  const at = sql`${now.toISOString()}::text::timestamptz`
+  const result = await drizzle.execute(sql`
+    with doomed as (
+      select d.id from delegations d
+      where ${doomed} and d.revoked_at is null
+        and (d.expires_at is null or d.expires_at > ${at})
+        and not exists (select from delegations above
+          where above.id = any(d.lineage) and above.revoked_at is not null)
+      order by d.id
+      for update of d
+    ), hit as (
+      update delegations d set revoked_at = ${at}, cause = ${cause}
+      from doomed where d.id = doomed.id
+      returning d.id, d.expires_at
+    ), told as (
+      insert into revocations (delegation_id, cause, revoked_at, expires_at)
+      select id, ${cause}, ${at}, ${skewSeconds}::int * interval '1 second' +
+        least(expires_at, ${at} + ${maxTokenLifetimeSeconds}::int * interval '1 second')
+      from hit
+      returning cursor
+    )
+    select count(*)::int as n from told`)
+  return Number(rowsOf(result)[0]?.n)
 }
 
 /**
- * Revokes all that the target stands on and that is alive.
+ * Revokes all that the target stands on.
  *
  * @param within only what belongs to this tenant; absent: to any
- * @returns how many delegations were revoked, those below them not counted
  */
-export const revokeStandingOf = async (
+export const revokeStandingOf = (
   drizzle: Drizzle,
   target: RevocationTarget,
   within: string | undefined,
   cause: string,
   now: Date,
 ): Promise<number> => {
-  const { id, revokedAt, expiresAt, tenantId } = delegations
-  const mine = within === undefined ? undefined : eq(tenantId, within)
-  // What hangs from something revoked has ended with it, and is not to be counted or told again.
-  const below = sql`exists (select from delegations above
-    where above.id = any(delegations.lineage) and above.revoked_at is not null)`
-  const alive = and(isNull(revokedAt), or(isNull(expiresAt), gt(expiresAt, now)), not(below))
-  const rows = await drizzle
-    .select({ id })
-    .from(delegations)
-    .where(and(standingOf(target), mine, alive))
-  const ids = rows.map((row) => row.id)
-  return revokeDelegations(drizzle, ids, cause, now)
+  const mine = within === undefined ? sql`true` : sql`d.tenant_id = ${within}`
+  return revokeWhere(drizzle, sql`(${standingOf(target)}) and ${mine}`, cause, now)
 }
 
-/** A client that has moved to another tenant leaves behind what it stood on there. */
-export const revokeRootElsewhere = async (
+/** A client that has moved to another tenant leaves behind what it held there. */
+export const revokeElsewhere = (
   drizzle: Drizzle,
   { client_id, tenant_id }: { client_id: string; tenant_id?: string | undefined },
   now: Date,
-): Promise<void> => {
-  const { id, actor, parentId, tenantId } = delegations
-  const elsewhere = sql`${tenantId} is distinct from ${tenant_id ?? null}::text`
-  const rows = await drizzle
-    .select({ id })
-    .from(delegations)
-    .where(and(eq(actor, client_id), isNull(parentId), elsewhere))
-  await revokeDelegations(
-    drizzle,
-    rows.map((row) => row.id),
-    'tenant_changed',
-    now,
-  )
+): Promise<number> => {
+  const elsewhere = sql`d.tenant_id is distinct from ${tenant_id ?? null}::text`
+  const held = sql`d.actor = ${client_id} and ${elsewhere}`
+  return revokeWhere(drizzle, held, 'tenant_changed', now)
 }
 
-export const revocationsStore = ({ drizzle, read }: Database) => ({
-  revoke: (id: string, cause: string, now: Date): Promise<number> =>
-    withRetry(() =>
-      drizzle.transaction((transaction) => revokeDelegations(transaction, [id], cause, now)),
-    ),
-
+export const revocationsStore = ({ urgent, read }: Database) => ({
   /** @returns how many delegations were revoked, those below them not counted */
-  revokeAllOf: (target: RevocationTarget, within: string | undefined, now: Date) =>
+  revoke: (target: RevocationTarget, cause: string, now: Date, within?: string | undefined) =>
     withRetry(() =>
-      drizzle.transaction((transaction) =>
-        revokeStandingOf(transaction, target, within, 'revoked_by_admin', now),
+      urgent.transaction((transaction) =>
+        revokeStandingOf(transaction, target, within, cause, now),
       ),
     ),
 

@@ -135,7 +135,7 @@ export const issuances = pgTable(
     issuedAt: at('issued_at').notNull(),
     expiresAt: at('expires_at').notNull(),
   },
-  (table) => [index('issuances_delegation_id').on(table.delegationId)],
+  (table) => [index('issuances_delegation_id').on(table.delegationId, table.issuedAt)],
 )
 
 /** What was revoked, in commit order. A verifier follows it by cursor. */
@@ -166,6 +166,8 @@ export const budgets = pgTable(
     id: text('id').primaryKey(),
     tenantId: text('tenant_id'),
     cap: microUsd('cap'),
+    /** Lower than `cap` while more than it was held when it was cut. New holds are judged by it. */
+    wantedCap: microUsd('wanted_cap'),
     spent: microUsd('spent').notNull().default(sql`0`),
     held: microUsd('held').notNull().default(sql`0`),
   },
@@ -198,7 +200,7 @@ export const reservations = pgTable(
     endedAt: at('ended_at'),
   },
   (table) => [
-    index('reservations_delegation_id').on(table.delegationId),
+    index('reservations_delegation_id').on(table.delegationId, table.createdAt),
     index('reservations_open').on(table.expiresAt).where(sql`state = 'reserved'`),
     check('reservations_amount', sql`${table.amount} > 0`),
     check('reservations_charged', sql`${table.charged} between 0 and ${table.amount}`),
