@@ -287,6 +287,20 @@ describe('a rule that is no longer there', () => {
     expect(outcome(await server.exchange('orchestrator', own))).toBe('yes')
   })
 
+  test('counts as gone when only its row was switched off', async () => {
+    const { researcher, scraper } = await openChain()
+    const text = 'update delegation_rules set enabled = $1 where from_selector = $2'
+    await server.database.write(text, [false, 'client:orchestrator'])
+    for (const [holder, token] of [
+      ['researcher', researcher],
+      ['scraper', scraper],
+    ] as const) {
+      expect(outcome(await server.exchange(holder, token))).toBe('rule_withdrawn')
+    }
+    await server.database.write(text, [true, 'client:orchestrator'])
+    expect(outcome(await server.exchange('researcher', researcher))).toBe('yes')
+  })
+
   test('below stops nothing above', async () => {
     const { researcher, scraper } = await openChain()
     await withRules([first])
