@@ -5,8 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'src/**/*.test.ts'],
     globalSetup: ['test/database.setup.ts'],
     // Every file opens a database of its own; PGlite takes seconds to start on a busy machine.
-    hookTimeout: 60_000,
-    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    testTimeout: 90_000,
     maxWorkers: 2,
   },
 })
