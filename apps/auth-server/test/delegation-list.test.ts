@@ -214,6 +214,7 @@ describe('a filter', () => {
     'cursor=x',
     'cursor=',
     `cursor=${Buffer.from('["2026-01-01T00:00:00Z","x"]').toString('base64url')}`,
+    `cursor=${Buffer.from('["0000-01-01T00:00:00Z","dlg_1"]').toString('base64url')}`,
     `cursor=${Buffer.from('["infinity","dlg_1"]').toString('base64url')}`,
     'under=x',
     'under=dlg_1%00',

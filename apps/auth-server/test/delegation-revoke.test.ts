@@ -130,6 +130,20 @@ describe('one delegation', () => {
     expect(await causeOf(id)).toEqual(['revoked_by_party'])
   })
 
+  test('is not there any more for a client that has moved to another tenant', async () => {
+    const { tokens, ids } = await openChain()
+    const move = 'update clients set tenant_id = $1 where client_id = $2'
+    await server.database.write(move, ['globex', 'orchestrator'])
+    for (const id of ids) {
+      expect((await revoke('orchestrator', id)).status).toBe(404)
+      expect((await server.check('orchestrator', { delegation_id: id })).status).toBe(404)
+    }
+    const listed = await server.api<{ delegations: unknown[] }>('orchestrator', '/delegations')
+    expect(listed.body.delegations).toEqual([])
+    await server.database.write(move, ['acme', 'orchestrator'])
+    expect(await activity(tokens)).toEqual([true, true, true])
+  })
+
   test('stays revoked however often it is said, and the feed says it once', async () => {
     const { ids } = await openChain()
     const [, id] = ids
