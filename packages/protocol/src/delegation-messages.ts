@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { actorSchema } from './actor.js'
 import { agentLimitsClaimSchema } from './agent-limits.js'
-import { budgetSchema } from './messages.js'
+import { budgetSchema } from './ledger-messages.js'
 import { narrowingReportSchema } from './narrowing-report.js'
 
 /** One of `GET {delegations_endpoint}`. */

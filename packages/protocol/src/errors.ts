@@ -28,6 +28,8 @@ const statusByCode = {
   not_found: 404,
   idempotency_conflict: 409,
   reservation_ended: 409,
+  lease_ended: 409,
+  stale_report: 409,
 } as const
 
 export type OAuthErrorCode = keyof typeof statusByCode

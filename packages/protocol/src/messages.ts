@@ -1,8 +1,6 @@
 /** Bodies that cross the wire, spelt as on the wire. */
 import { z } from 'zod'
 import { agentLimitsClaimSchema } from './agent-limits.js'
-import { cleanText, delegationId } from './identifiers.js'
-import { parseUsd } from './money.js'
 import { narrowingReportSchema } from './narrowing-report.js'
 
 /** RFC 6749 §5.1, RFC 8693 §2.2.1 */
@@ -21,75 +19,6 @@ export type TokenResponse = z.infer<typeof tokenResponseSchema>
 /** RFC 7662 §2.2 */
 export const introspectionResponseSchema = z.looseObject({ active: z.boolean() })
 export type IntrospectionResponse = z.infer<typeof introspectionResponseSchema>
-
-/** An amount on the wire: decimal text, never a number. */
-export const amountUsd = z.string().transform((text, context) => {
-  const microUsd = parseUsd(text)
-  if (microUsd !== undefined) return microUsd
-  context.addIssue({
-    code: 'custom',
-    message: 'must be decimal text such as "0.04", at most 6 decimals, not negative',
-  })
-  return z.NEVER
-})
-
-const positiveAmount = amountUsd.refine((microUsd) => microUsd > 0n, 'must be more than nothing')
-
-/** What happens to a reservation that nobody settles: money is charged, since the effect may stand. */
-export const onExpiry = z.enum(['charge', 'release'])
-
-/** `POST {agent_budget_endpoint}/reservations` */
-export const reservationRequestSchema = z
-  .strictObject({
-    token: z.string().min(1).max(16_384).optional(),
-    delegation_id: delegationId.optional(),
-    amount_usd: positiveAmount,
-    action: cleanText(128),
-    ttl_seconds: z.int().min(1).max(3600).default(60),
-    on_expiry: onExpiry.default('charge'),
-  })
-  .refine((body) => (body.token === undefined) !== (body.delegation_id === undefined), {
-    message: 'needs exactly one of token and delegation_id',
-    path: ['token'],
-  })
-
-/** `POST {agent_budget_endpoint}/reservations/{id}/settle` */
-export const settleRequestSchema = z.strictObject({ amount_usd: amountUsd })
-
-export const reservationStates = [
-  'reserved',
-  'settled',
-  'released',
-  'expired_charged',
-  'expired_released',
-] as const
-export type ReservationState = (typeof reservationStates)[number]
-
-/** The answer to reserve, settle and release. Amounts are decimal text. */
-export const reservationSchema = z.looseObject({
-  id: z.string(),
-  delegation_id: z.string(),
-  state: z.enum(reservationStates),
-  amount_usd: z.string(),
-  charged_usd: z.string().optional(),
-  overrun_usd: z.string().optional(),
-  expires_at: z.string(),
-  /** The least that any budget on the way to the tenant has left; absent when none has a cap. */
-  remaining_usd: z.string().optional(),
-})
-export type Reservation = z.infer<typeof reservationSchema>
-
-/** `GET {agent_budget_endpoint}/budgets/{delegation_id}` */
-export const budgetSchema = z.looseObject({
-  delegation_id: z.string(),
-  cap_usd: z.string().optional(),
-  spent_usd: z.string(),
-  held_usd: z.string(),
-  remaining_usd: z.string().optional(),
-  /** The delegation or tenant whose cap leaves the least. */
-  limited_by: z.string().optional(),
-})
-export type Budget = z.infer<typeof budgetSchema>
 
 /** Claims of the signed revocation feed. `exp` of an entry: when nothing it kills can be alive. */
 export const revocationFeedSchema = z.looseObject({
@@ -117,12 +46,3 @@ export interface ProtectedResourceMetadata {
   bearer_methods_supported: readonly ['header']
   resource_name?: string
 }
-
-/** The `Agent-Budget` header of a success: whole micro-USD. */
-export const agentBudgetHeader = (cost: bigint, remaining: bigint | undefined): string =>
-  [
-    `cost=${cost}`,
-    ...(remaining === undefined ? [] : [`remaining=${remaining}`]),
-    'unit="USD"',
-    'decimals=6',
-  ].join('; ')
