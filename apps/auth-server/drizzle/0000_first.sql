@@ -3,10 +3,18 @@ CREATE TABLE "budgets" (
 	"tenant_id" text,
 	"cap" bigint,
 	"wanted_cap" bigint,
+	"file_cap" bigint,
 	"spent" bigint DEFAULT 0 NOT NULL,
 	"held" bigint DEFAULT 0 NOT NULL,
+	"leases" integer DEFAULT 0 NOT NULL,
+	"requests_per_hour" integer,
+	"requests_held" integer DEFAULT 0 NOT NULL,
+	"periods" jsonb,
+	"drawn_from" text[],
+	"carved" bigint,
 	CONSTRAINT "budgets_not_negative" CHECK ("budgets"."spent" >= 0 and "budgets"."held" >= 0),
-	CONSTRAINT "budgets_never_over_cap" CHECK ("budgets"."cap" is null or "budgets"."spent" + "budgets"."held" <= "budgets"."cap")
+	CONSTRAINT "budgets_never_over_cap" CHECK ("budgets"."cap" is null or "budgets"."spent" + "budgets"."held" <= "budgets"."cap"),
+	CONSTRAINT "budgets_counts" CHECK ("budgets"."leases" >= 0 and "budgets"."requests_held" >= 0)
 );
 --> statement-breakpoint
 CREATE TABLE "clients" (
@@ -63,6 +71,7 @@ CREATE TABLE "idempotency_keys" (
 	"request_hash" text NOT NULL,
 	"status" integer,
 	"body" jsonb,
+	"headers" jsonb,
 	"expires_at" timestamp with time zone NOT NULL,
 	CONSTRAINT "idempotency_keys_client_id_key_pk" PRIMARY KEY("client_id","key")
 );
@@ -81,14 +90,46 @@ CREATE TABLE "issuances" (
 	"expires_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "leases" (
+	"id" text PRIMARY KEY NOT NULL,
+	"delegation_id" text NOT NULL,
+	"budget_ids" text[] NOT NULL,
+	"client_id" text NOT NULL,
+	"holder" text NOT NULL,
+	"epoch" integer NOT NULL,
+	"seq" integer NOT NULL,
+	"state" text NOT NULL,
+	"held" bigint NOT NULL,
+	"spent" bigint NOT NULL,
+	"overrun" bigint NOT NULL,
+	"expired" bigint NOT NULL,
+	"requests_held" integer NOT NULL,
+	"requests_used" integer NOT NULL,
+	"requests_expired" integer NOT NULL,
+	"recalled" boolean NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"ended_at" timestamp with time zone,
+	CONSTRAINT "leases_not_negative" CHECK ("leases"."held" >= 0 and "leases"."requests_held" >= 0)
+);
+--> statement-breakpoint
 CREATE TABLE "ledger_entries" (
 	"id" bigserial PRIMARY KEY NOT NULL,
-	"budget_id" text NOT NULL,
-	"reservation_id" text NOT NULL,
+	"budget_ids" text[] NOT NULL,
+	"ref" text NOT NULL,
 	"kind" text NOT NULL,
 	"spent" bigint NOT NULL,
 	"held" bigint NOT NULL,
+	"cap" bigint,
 	"at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "request_minutes" (
+	"budget_id" text NOT NULL,
+	"minute" integer NOT NULL,
+	"count" integer NOT NULL,
+	CONSTRAINT "request_minutes_budget_id_minute_pk" PRIMARY KEY("budget_id","minute"),
+	CONSTRAINT "request_minutes_not_negative" CHECK ("request_minutes"."count" >= 0)
 );
 --> statement-breakpoint
 CREATE TABLE "reservations" (
@@ -145,6 +186,7 @@ ALTER TABLE "delegation_rules" ADD CONSTRAINT "delegation_rules_tenant_id_tenant
 ALTER TABLE "delegations" ADD CONSTRAINT "delegations_parent_id_delegations_id_fk" FOREIGN KEY ("parent_id") REFERENCES "public"."delegations"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "delegations" ADD CONSTRAINT "delegations_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "budgets_escrow" ON "budgets" USING btree ("id") WHERE carved is not null;--> statement-breakpoint
 CREATE INDEX "delegation_rules_from" ON "delegation_rules" USING btree ("from_selector");--> statement-breakpoint
 CREATE UNIQUE INDEX "delegations_live_root" ON "delegations" USING btree ("actor") WHERE parent_id is null and subject = actor and revoked_at is null;--> statement-breakpoint
 CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id","created_at");--> statement-breakpoint
@@ -153,7 +195,11 @@ CREATE INDEX "delegations_subject" ON "delegations" USING btree ("subject");--> 
 CREATE INDEX "delegations_actor" ON "delegations" USING btree ("actor");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_expires_at" ON "idempotency_keys" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "issuances_delegation_id" ON "issuances" USING btree ("delegation_id","issued_at");--> statement-breakpoint
-CREATE INDEX "ledger_entries_budget_id" ON "ledger_entries" USING btree ("budget_id");--> statement-breakpoint
+CREATE INDEX "leases_open" ON "leases" USING btree ("expires_at") WHERE state = 'open';--> statement-breakpoint
+CREATE INDEX "leases_open_of" ON "leases" USING btree ("delegation_id","client_id") WHERE state = 'open';--> statement-breakpoint
+CREATE INDEX "leases_ended" ON "leases" USING btree ("ended_at") WHERE state <> 'open';--> statement-breakpoint
+CREATE INDEX "request_minutes_minute" ON "request_minutes" USING btree ("minute");--> statement-breakpoint
 CREATE INDEX "reservations_delegation_id" ON "reservations" USING btree ("delegation_id","created_at");--> statement-breakpoint
 CREATE INDEX "reservations_open" ON "reservations" USING btree ("expires_at") WHERE state = 'reserved';--> statement-breakpoint
+CREATE INDEX "reservations_open_of" ON "reservations" USING btree ("client_id") WHERE state = 'reserved';--> statement-breakpoint
 CREATE INDEX "resources_client_id" ON "resources" USING btree ("client_id");

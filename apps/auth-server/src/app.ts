@@ -14,9 +14,16 @@ import { introspectEndpoint } from './endpoints/introspect.js'
 import { jwksEndpoint } from './endpoints/jwks.js'
 import {
   budgetEndpoint,
+  capEndpoint,
+  closeBudgetEndpoint,
+  closeLeaseEndpoint,
+  openLeaseEndpoint,
   releaseEndpoint,
+  renewLeaseEndpoint,
   reserveEndpoint,
   settleEndpoint,
+  topUpEndpoint,
+  verificationEndpoint,
 } from './endpoints/ledger.js'
 import { metadataEndpoint } from './endpoints/metadata.js'
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
@@ -75,11 +82,20 @@ export const createApp = (deps: Deps) => {
   post(`${base}/delegations/check`, noStore, ...form, checkDelegationEndpoint(deps))
   const revokeOne = [...revoke, bounded, readJson] as const
   post(`${base}/delegations/:id/revoke`, ...revokeOne, revokeDelegationEndpoint(deps))
-  const charge = api('budgets:charge')
-  post(`${base}/ledger/reservations`, ...charge, readJson, reserveEndpoint(deps))
-  post(`${base}/ledger/reservations/:id/settle`, ...charge, readJson, settleEndpoint(deps))
-  post(`${base}/ledger/reservations/:id/release`, ...charge, readJson, releaseEndpoint(deps))
-  get(`${base}/ledger/budgets/:id`, ...api('delegations:read'), budgetEndpoint(deps))
+  const ledger = `${base}/ledger`
+  const charge = [...api('budgets:charge'), readJson] as const
+  post(`${ledger}/reservations`, ...charge, reserveEndpoint(deps))
+  post(`${ledger}/reservations/:id/settle`, ...charge, settleEndpoint(deps))
+  post(`${ledger}/reservations/:id/release`, ...charge, releaseEndpoint(deps))
+  post(`${ledger}/leases`, ...charge, openLeaseEndpoint(deps))
+  post(`${ledger}/leases/:id/renew`, ...charge, renewLeaseEndpoint(deps))
+  post(`${ledger}/leases/:id/close`, ...charge, closeLeaseEndpoint(deps))
+  get(`${ledger}/budgets/:id`, ...api('delegations:read'), budgetEndpoint(deps))
+  post(`${ledger}/budgets/:id/close`, ...revoke, readJson, closeBudgetEndpoint(deps))
+  const admin = api('admin')
+  post(`${ledger}/budgets/:id/cap`, ...admin, readJson, capEndpoint(deps))
+  post(`${ledger}/budgets/:id/top-up`, ...admin, readJson, topUpEndpoint(deps))
+  get(`${ledger}/verification`, ...admin, verificationEndpoint(deps))
 
   get('/livez', liveEndpoint)
   get('/readyz', readyEndpoint(deps))

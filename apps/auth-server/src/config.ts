@@ -1,9 +1,11 @@
 /** `behalf.config.json`: its schema, and reading it with errors that name the path and the fix. */
 import {
   agentLimitsSchema,
+  type BudgetPeriod,
   clientId,
   grantTypes,
   isSecureUrl,
+  parseUsd,
   type RuleSelector,
   readScope,
   resourceUri,
@@ -21,6 +23,28 @@ const limitMembers = {
   allowed_actions: z.array(z.string()).optional(),
   max_delegation_depth: z.number().optional(),
 }
+
+/** Caps that start again each day, week or month, in UTC. */
+const periodBudgets = z
+  .strictObject({ day: amount, week: amount, month: amount })
+  .superRefine((value, context) => {
+    for (const [period, cap] of Object.entries(value)) {
+      if (cap === undefined || parseUsd(cap) !== undefined) continue
+      context.addIssue({ code: 'custom', path: [period], message: 'must be an amount of USD' })
+    }
+  })
+  .optional()
+
+/** Micro-USD of each period. */
+export const periodCaps = (
+  budgets: z.output<typeof periodBudgets> = {},
+): Partial<Record<BudgetPeriod, bigint>> =>
+  Object.fromEntries(
+    Object.entries(budgets).flatMap(([period, cap]) => {
+      const microUsd = parseUsd(cap)
+      return microUsd === undefined ? [] : [[period, microUsd]]
+    }),
+  )
 
 const checkLimits = (value: object, context: z.RefinementCtx): void => {
   const result = agentLimitsSchema.safeParse(value)
@@ -56,6 +80,7 @@ const tenant = z.strictObject({
   name: z.string().min(1).max(200).optional(),
   /** A tenant has a budget; what else agents may do stands at the agents. */
   limits: z.strictObject({ cost_budget_usd: amount }).superRefine(checkLimits).optional(),
+  budget_periods: periodBudgets,
   disabled: z.boolean().optional(),
 })
 
@@ -92,6 +117,7 @@ const client = z.strictObject({
   resources: z.array(resourceUri).optional(),
   redirect_uris: z.array(redirectUri).optional(),
   agent_limits: limits.optional(),
+  budget_periods: periodBudgets,
   disabled: z.boolean().optional(),
 })
 

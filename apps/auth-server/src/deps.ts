@@ -1,5 +1,6 @@
 /** What every endpoint and grant is given. Built once, in `server.ts`. */
 import type { Logger } from 'pino'
+import type { OpenHolds } from './budgets/open-holds.js'
 import type { Keys } from './keys.js'
 import type { Store } from './store/store.js'
 
@@ -8,9 +9,10 @@ export interface Deps {
   issuer: string
   store: Store
   keys: Keys
+  openHolds: OpenHolds
   now: () => Date
   /** A fresh id such as `dlg_…`, 128 random bits. */
-  newId: (prefix: 'at' | 'dlg' | 'rsv') => string
+  newId: (prefix: 'at' | 'dlg' | 'lse' | 'rsv') => string
   log: Logger
 }
 

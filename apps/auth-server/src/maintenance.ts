@@ -1,14 +1,27 @@
 /** What a server does on its own: end what is overdue, forget what is old, keep the keys fresh. */
+import { expireReservation } from './budgets/end-reservation.js'
+import { closeEscrowWork } from './budgets/escrow.js'
+import { expireLeaseWork } from './budgets/lease.js'
 import type { Deps } from './deps.js'
 
 const everySecond = 1000
 const everyMinute = 60_000
 const everyHour = 3_600_000
 
-/** Ends all overdue reservations, a page at a time. */
-export const expireReservations = async ({ store, now }: Deps): Promise<void> => {
-  const page = 100
-  while ((await store.reservations.expire(now(), page)) === page);
+const page = 100
+
+/** Ends what is overdue, a page of each kind at a time. The time decides, this only comes round. */
+export const expireHolds = async ({ store, now }: Deps): Promise<void> => {
+  for (;;) {
+    const { reservations, leases, escrows } = await store.budgets.overdue(now(), page)
+    const works = [
+      ...reservations.map(expireReservation),
+      ...leases.map(expireLeaseWork),
+      ...escrows.map(closeEscrowWork),
+    ]
+    await Promise.all(works.map((work) => store.ledger.run(work)))
+    if (Math.max(reservations.length, leases.length, escrows.length) < page) return
+  }
 }
 
 /** Starts the timers. A failure is logged and tried again at the next turn. @returns stops them */
@@ -26,9 +39,10 @@ export const startMaintenance = (deps: Deps): (() => void) => {
     return timer
   }
   const timers = [
-    every(everySecond, 'expire reservations', () => expireReservations(deps)),
+    every(everySecond, 'expire holds', () => expireHolds(deps)),
     every(everyMinute, 'refresh keys', () => keys.refresh()),
     every(everyHour, 'forget idempotency keys', () => store.idempotencyKeys.forget(now())),
+    every(everyHour, 'forget request counts', () => store.budgets.forgetMinutes(now())),
   ]
   return () => timers.forEach(clearInterval)
 }

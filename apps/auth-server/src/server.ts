@@ -4,6 +4,7 @@ import type { Server } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { createApp } from './app.js'
+import { createOpenHolds } from './budgets/open-holds.js'
 import { checkConfig } from './check-config.js'
 import { type Config, ConfigError } from './config.js'
 import type { Deps } from './deps.js'
@@ -46,7 +47,15 @@ export const openServer = async (options: ServerOptions) => {
     const alg = config.signing_alg ?? 'ES256'
     const keys = await openKeys({ store: store.signingKeys, seal, alg, now })
     return {
-      depsFor: (issuer: string): Deps => ({ issuer, store, keys, now, newId, log }),
+      depsFor: (issuer: string): Deps => ({
+        issuer,
+        store,
+        keys,
+        openHolds: createOpenHolds(store.budgets, now),
+        now,
+        newId,
+        log,
+      }),
       close: () => database.close(),
     }
   } catch (error) {

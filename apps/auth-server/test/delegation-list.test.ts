@@ -137,6 +137,10 @@ describe('the live tree', () => {
         held_usd: '0',
         remaining_usd: '5',
         limited_by: first,
+        mode: 'shared',
+        requests_per_hour: 100,
+        remaining_requests: 100,
+        requests_limited_by: 'agent:orchestrator',
       },
     })
     expect(found[2]).not.toHaveProperty('parent_id')

@@ -5,7 +5,7 @@ import postgres from 'postgres'
 import { inject } from 'vitest'
 import { createApp } from '../src/app.js'
 import { type Config, parseConfig } from '../src/config.js'
-import { expireReservations } from '../src/maintenance.js'
+import { expireHolds } from '../src/maintenance.js'
 import { hashSecret } from '../src/middleware/authenticate-client.js'
 import { openServer } from '../src/server.js'
 import { applyConfig } from '../src/store/apply-config.js'
@@ -288,7 +288,7 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
         }),
       ),
 
-    expireReservations: () => expireReservations(deps),
+    expireHolds: () => expireHolds(deps),
 
     /** Starts again with another file on the same database, as an operator would. */
     applyConfig: (changed: object): Promise<void> =>

@@ -66,6 +66,10 @@ describe('an active token', () => {
         held_usd: '0',
         remaining_usd: '5',
         limited_by: leafOf(token),
+        mode: 'shared',
+        requests_per_hour: 100,
+        remaining_requests: 100,
+        requests_limited_by: 'agent:orchestrator',
       },
     })
     expect(body.act).toMatchObject({ sub: 'researcher' })

@@ -206,8 +206,8 @@ test('reserving, settling, releasing and expiring at once neither deadlock nor f
   }
   const [answers] = await Promise.all([
     Promise.all(held.map(({ body }, index) => (index % 4 < 2 ? end(body.id, index) : open(index)))),
-    servers.first.expireReservations(),
-    servers.second.expireReservations(),
+    servers.first.expireHolds(),
+    servers.second.expireHolds(),
   ])
   expect(Object.keys(tally(answers)).map(Number)).toEqual([200, 201])
   await checkBooks(server)
@@ -230,30 +230,9 @@ test('two servers that expire the budgets of two tenants take turns', async () =
     }
   }
   server.clock.advance(82)
-  const now = server.clock.now()
-  const ended = await Promise.all(
-    times(10, (index) => either(index).deps.store.reservations.expire(now, 8)),
-  )
-  await server.expireReservations()
-  expect(ended.reduce((sum, one) => sum + one, 0)).toBeGreaterThan(0)
+  await Promise.all(times(10, (index) => either(index).expireHolds()))
   expect(await deadlocks()).toBe(before)
   expect(await budget(server, wide.delegation_id)).toMatchObject({ held_usd: '0' })
-})
-
-test.runIf(onPostgres)('what one server is ending, another does not wait for', async () => {
-  const { token, delegation_id } = await lend(server, '1')
-  const [taken, free] = await Promise.all(
-    times(2, () => reserve(server, { token, amount_usd: '0.1', ttl_seconds: 1 })),
-  )
-  server.clock.advance(2)
-  const ended = await servers.second.database.drizzle.transaction(async (transaction) => {
-    await transaction.execute(sql`select from reservations where id = ${taken?.body.id} for update`)
-    return server.deps.store.reservations.expire(server.clock.now(), 100)
-  })
-  expect(ended).toBe(1)
-  expect((await settle(server, free?.body.id, '0.1')).body.state).toBe('settled')
-  await server.expireReservations()
-  expect(await budget(server, delegation_id)).toMatchObject({ spent_usd: '0.2', held_usd: '0' })
 })
 
 describe('after a revocation was acknowledged', () => {

@@ -187,7 +187,7 @@ const repeating = fc.record({ which: index }).map((args) =>
 
 const sweeping = fc.constant(
   command('sweep', {}, async ({ reservations }) => {
-    await server.expireReservations()
+    await server.expireHolds()
     reservations.forEach(expire)
   }),
 )

@@ -47,6 +47,10 @@ describe('a reservation', () => {
     })
     expect(await budget(server, delegation_id)).toEqual({
       delegation_id,
+      mode: 'shared',
+      requests_per_hour: 100,
+      remaining_requests: 100,
+      requests_limited_by: 'agent:orchestrator',
       cap_usd: '0.1',
       spent_usd: '0',
       held_usd: '0.04',
@@ -60,7 +64,7 @@ describe('a reservation', () => {
     const { body } = await reserve(server, { token, amount_usd: '0.04' })
     expect(body.expires_at).toBe(inSeconds(60))
     server.clock.advance(61)
-    await server.expireReservations()
+    await server.expireHolds()
     expect(await budget(server, delegation_id)).toMatchObject({ spent_usd: '0.04', held_usd: '0' })
   })
 
@@ -164,7 +168,7 @@ describe('a reservation that nobody ends', () => {
       on_expiry: onExpiry,
     })
     server.clock.advance(10)
-    await server.expireReservations()
+    await server.expireHolds()
     expect(await budget(server, delegation_id)).toMatchObject({ held_usd: '0.04' })
     server.clock.advance(1)
     return { id: body.id, delegation_id }
@@ -172,13 +176,13 @@ describe('a reservation that nobody ends', () => {
 
   test('is charged in full when that was asked, and not before its time', async () => {
     const { delegation_id } = await overdue('charge')
-    await server.expireReservations()
+    await server.expireHolds()
     expect(await budget(server, delegation_id)).toMatchObject({ spent_usd: '0.04', held_usd: '0' })
   })
 
   test('is released when that was asked, and can then not be settled', async () => {
     const { id, delegation_id } = await overdue('release')
-    await server.expireReservations()
+    await server.expireHolds()
     const free = { spent_usd: '0', held_usd: '0' }
     expect(await budget(server, delegation_id)).toMatchObject(free)
     expect((await settle(server, id, '0.01')).status).toBe(409)
@@ -196,7 +200,7 @@ describe('a reservation that nobody ends', () => {
 
   test('gives the difference back when it is settled late', async () => {
     const { id, delegation_id } = await overdue('charge')
-    await server.expireReservations()
+    await server.expireHolds()
     const answer = await settle(server, id, '0.015')
     expect(answer.status).toBe(200)
     expect(answer.body).toMatchObject({ state: 'settled', charged_usd: '0.015' })
@@ -207,14 +211,14 @@ describe('a reservation that nobody ends', () => {
 
   test('gives all of it back when it is released late', async () => {
     const { id, delegation_id } = await overdue('charge')
-    await server.expireReservations()
+    await server.expireHolds()
     expect((await release(server, id)).body).toMatchObject({ state: 'released', charged_usd: '0' })
     expect(await budget(server, delegation_id)).toMatchObject({ spent_usd: '0', held_usd: '0' })
   })
 
   test('charges no more than was reserved when the late report is dearer', async () => {
     const { id, delegation_id } = await overdue('charge')
-    await server.expireReservations()
+    await server.expireHolds()
     expect((await settle(server, id, '99')).body).toMatchObject({
       charged_usd: '0.04',
       overrun_usd: '98.96',
@@ -226,7 +230,7 @@ describe('a reservation that nobody ends', () => {
     const inTime = await overdue('charge')
     const tooLate = await overdue('charge')
     server.clock.advance(-12)
-    await server.expireReservations()
+    await server.expireHolds()
     server.clock.advance(24 * 3600)
     expect((await settle(server, inTime.id, '0')).status).toBe(200)
     server.clock.advance(12)
@@ -249,7 +253,7 @@ describe('a reservation that nobody ends', () => {
     expect((await settle(server, forgotten.id, '0')).status).toBe(409)
     expect(await budget(server, forgotten.delegation_id)).toMatchObject({ spent_usd: '0.04' })
     const kinds = await server.database.read(
-      `select kind from ledger_entries where reservation_id = $1 and budget_id = $2 order by id`,
+      `select kind from ledger_entries where ref = $1 and $2 = any(budget_ids) order by id`,
       [charged.id, charged.delegation_id],
     )
     expect(kinds.map(({ kind }) => kind)).toEqual(['reserve', 'expire_charge', 'refund'])

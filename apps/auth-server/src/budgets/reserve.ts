@@ -1,82 +1,90 @@
 /** The first phase: hold the most that an action may cost. */
-import { createHash } from 'node:crypto'
 import { formatUsd, type OAuthError, type reservationRequestSchema } from '@behalf/protocol'
 import type { z } from 'zod'
 import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
-import type { StoredAnswer } from '../store/idempotency-keys.js'
-import type { Ledger, NewReservation } from '../store/reservations.js'
-import { budgetRefusal, remainingUsd } from './balance.js'
+import type { Delegation } from '../store/delegations.js'
+import { budgetRefusal, covers, remainingUsd } from './balance.js'
+import type { Book, Budget, StoredAnswer, StoredReservation } from './book.js'
 import { actionRefusal, chargeable, delegationEnded } from './charge-rights.js'
+import { drawnBudgets, keyedRequest, plusSeconds, refused, touching } from './work.js'
 
-/** A key outlives the window in which its reservation can still be settled. */
-const keepKeysSeconds = 48 * 3600
+export type ReservationRequest = z.output<typeof reservationRequestSchema>
 
-export const plusSeconds = (date: Date, seconds: number): Date =>
-  new Date(date.getTime() + seconds * 1000)
+type Asked = Pick<
+  StoredReservation,
+  'id' | 'delegationId' | 'clientId' | 'action' | 'amount' | 'onExpiry'
+> & { ttlSeconds: number }
 
-export const keyedRequest = (client: Client, key: string, asked: unknown, now: Date) => ({
-  clientId: client.client_id,
-  key,
-  requestHash: createHash('sha256').update(JSON.stringify(asked)).digest('base64url'),
-  expiresAt: plusSeconds(now, keepKeysSeconds),
-})
-
-/** A refusal is an answer too, and kept. */
-export const refused = (error: OAuthError): StoredAnswer => ({
-  status: error.status,
-  body: error.toJSON(),
-})
-
-const held = async (
-  ledger: Ledger,
-  reservation: NewReservation,
-  lineage: readonly string[],
-): Promise<StoredAnswer> => {
-  const { amount } = reservation
-  const result = await ledger.hold(reservation, lineage)
-  if (!result.held) {
-    return refused(result.alive ? budgetRefusal(amount, result.before) : delegationEnded())
-  }
-  const after = result.before.map((balance) => ({ ...balance, held: balance.held + amount }))
-  return {
-    status: 201,
-    body: {
-      id: reservation.id,
-      delegation_id: reservation.delegationId,
-      state: 'reserved',
-      amount_usd: formatUsd(amount),
-      expires_at: reservation.expiresAt.toISOString(),
-      ...remainingUsd(after),
-    },
-  }
+const refusalOf = (
+  delegation: Delegation,
+  { action, amount }: Asked,
+  money: readonly Budget[],
+  isAlive: boolean,
+): OAuthError | undefined => {
+  const forAction = actionRefusal(delegation, action, amount)
+  if (forAction) return forAction
+  if (!isAlive) return delegationEnded()
+  return covers(money, amount) ? undefined : budgetRefusal(amount, money)
 }
+
+const hold = (book: Book, { ttlSeconds, ...asked }: Asked, budgetIds: readonly string[]) => {
+  book.move(budgetIds, { held: asked.amount }, 'reserve', asked.id)
+  const reservation: StoredReservation = {
+    ...asked,
+    budgetIds,
+    state: 'reserved',
+    createdAt: book.now,
+    expiresAt: plusSeconds(book.now, ttlSeconds),
+    charged: undefined,
+    overrun: undefined,
+    endedAt: undefined,
+  }
+  book.putReservation(reservation)
+  return reservation
+}
+
+const answerOf = (
+  { id, delegationId, amount, expiresAt }: StoredReservation,
+  money: readonly Budget[],
+): StoredAnswer => ({
+  status: 201,
+  body: {
+    id,
+    delegation_id: delegationId,
+    state: 'reserved',
+    amount_usd: formatUsd(amount),
+    expires_at: expiresAt.toISOString(),
+    ...remainingUsd(money),
+  },
+})
 
 /** `POST /reservations`. The same key asks for the same thing only if the delegation is the same. */
 export const reserve = async (
-  body: z.output<typeof reservationRequestSchema>,
+  body: ReservationRequest,
   key: string,
   caller: Client,
   deps: Deps,
 ): Promise<StoredAnswer> => {
   const delegation = await chargeable(body, caller, deps)
-  const { amount_usd: amount, action, ttl_seconds: ttl, on_expiry: onExpiry } = body
+  await deps.openHolds.check(caller.client_id)
+  const { amount_usd: amount, action, ttl_seconds: ttlSeconds, on_expiry: onExpiry } = body
   const now = deps.now()
-  const asked = ['reserve', delegation.id, amount.toString(), action, ttl, onExpiry]
-  const reservation = {
-    delegationId: delegation.id,
-    budgetIds: [...delegation.budget_ids],
-    clientId: caller.client_id,
-    action,
-    amount,
-    onExpiry,
-    createdAt: now,
-    expiresAt: plusSeconds(now, ttl),
-  }
-  const refusal = actionRefusal(delegation, action, amount)
-  return deps.store.reservations.once(keyedRequest(caller, key, asked, now), async (ledger) =>
-    refusal
-      ? refused(refusal)
-      : held(ledger, { id: deps.newId('rsv'), ...reservation }, delegation.lineage),
-  )
+  const { client_id: clientId } = caller
+  const asked = { delegationId: delegation.id, action, amount, ttlSeconds, onExpiry, clientId }
+  const id = deps.newId('rsv')
+  return deps.store.ledger.run({
+    request: keyedRequest(caller, key, ['reserve', ...Object.values(asked)], now),
+    touches: touching({
+      budgetIds: drawnBudgets(delegation.budget_ids, now),
+      lineage: delegation.lineage,
+    }),
+    decide: (book) => {
+      const path = book.drawing(delegation.budget_ids)
+      const made = { id, ...asked }
+      const money = book.money(path)
+      const refusal = refusalOf(delegation, made, money, book.isAlive(delegation.lineage))
+      return refusal ? refused(refusal) : answerOf(hold(book, made, path), money)
+    },
+  })
 }

@@ -1,39 +1,125 @@
-/** `GET /budgets/{delegation_id}`: for the resource server that charges it and the agents above it. */
-import { type Budget, formatUsd } from '@behalf/protocol'
+/** `GET /budgets/{id}`: for the resource server that charges it, the agents above it, and admins. */
+import { type Budget as BudgetBody, budgetPeriods, formatUsd } from '@behalf/protocol'
+import { type Caller, isAdminOf, isParty } from '../delegations/parties.js'
 import type { Deps } from '../deps.js'
-import type { Client } from '../store/clients.js'
 import type { Delegation } from '../store/delegations.js'
-import type { Balance } from '../store/reservations.js'
-import { remainingUsd, tightest } from './balance.js'
+import { judgedCap, remainingUsd, renewsAt, tightest } from './balance.js'
+import { type Budget, createBook, MissingBudgets } from './book.js'
 import { notFound } from './charge-rights.js'
+import { periodId, readPeriodId } from './periods.js'
+import { fewestRequests } from './rolling-hour.js'
+import { drawnBudgets } from './work.js'
 
-const mayRead = async (delegation: Delegation, caller: Client, deps: Deps): Promise<boolean> => {
-  if (delegation.resources.some((resource) => caller.serves.includes(resource))) return true
-  if (delegation.tenant_id !== caller.tenant_id) return false
-  const lineage = await deps.store.delegations.findMany(delegation.lineage)
-  return lineage.some(({ actor }) => actor === caller.client_id)
+const mayRead = async (delegation: Delegation, caller: Caller, deps: Deps): Promise<boolean> =>
+  delegation.resources.some((resource) => caller.client.serves.includes(resource)) ||
+  (await isParty(delegation, caller, deps))
+
+const periodLine = (row: Budget) => {
+  const read = readPeriodId(row.id)
+  const cap = judgedCap(row)
+  if (!read || cap === undefined) return []
+  return {
+    period: read.period,
+    of: read.of,
+    cap_usd: formatUsd(cap),
+    spent_usd: formatUsd(row.spent),
+    held_usd: formatUsd(row.held),
+    renews_at: read.renewsAt.toISOString(),
+  }
 }
 
-const describe = (delegationId: string, balances: readonly Balance[]): Budget => {
-  const own = balances.at(-1)
-  const least = tightest(balances)
+/** The last of the rows is the one that it is about; periods tell what they belong to. */
+export const describeBudget = (rows: readonly Budget[]) => {
+  const own = rows.findLast(({ id }) => readPeriodId(id) === undefined)
+  const cap = own && judgedCap(own)
+  const least = tightest(rows)
+  const periods = rows.flatMap(periodLine)
   return {
-    delegation_id: delegationId,
-    ...(own?.cap !== undefined && { cap_usd: formatUsd(own.cap) }),
+    mode: own?.drawnFrom ? 'escrow' : 'shared',
+    ...(cap !== undefined && { cap_usd: formatUsd(cap) }),
     spent_usd: formatUsd(own?.spent ?? 0n),
     held_usd: formatUsd(own?.held ?? 0n),
-    ...remainingUsd(balances),
-    ...(least && { limited_by: least.id }),
+    ...remainingUsd(rows),
+    ...(least && { limited_by: least.id, ...renewsAt(least.id) }),
+    ...(periods.length > 0 && { periods }),
+  } as const
+}
+
+/** The row of a period that nobody has drawn on yet. */
+const untouched = (id: string, tenantId: string | undefined, cap: bigint): Budget => ({
+  id,
+  tenantId,
+  cap,
+  wantedCap: cap,
+  spent: 0n,
+  held: 0n,
+  leases: 0,
+  requestsPerHour: undefined,
+  requestsHeld: 0,
+  periods: undefined,
+  drawnFrom: undefined,
+  carved: undefined,
+})
+
+const withPeriods = (rows: readonly Budget[], now: Date): Budget[] => {
+  const known = new Set(rows.map(({ id }) => id))
+  const begun = rows.flatMap(({ id, tenantId, periods = {} }) =>
+    budgetPeriods.flatMap((period) => {
+      const cap = periods[period]
+      return cap === undefined ? [] : [untouched(periodId(period, id, now), tenantId, cap)]
+    }),
+  )
+  return [...rows, ...begun.filter(({ id }) => !known.has(id))]
+}
+
+const requestsOf = (least: ReturnType<typeof fewestRequests>) =>
+  least && {
+    requests_per_hour: least.budget.requestsPerHour,
+    remaining_requests: least.left,
+    requests_limited_by: least.budget.id,
+  }
+
+const noHolds = { reservations: [], leases: [], answers: [], alive: new Set<string>() }
+
+/** @param more what an escrow that was given back is now the business of */
+const readBalance = async (
+  budgetIds: readonly string[],
+  deps: Deps,
+  more: readonly string[] = [],
+): Promise<ReturnType<typeof describeBudget>> => {
+  const now = deps.now()
+  const found = await deps.store.budgets.find([...drawnBudgets(budgetIds, now), ...more])
+  const budgets = withPeriods(found, now)
+  const limited = budgets.flatMap((row) => (row.requestsPerHour === undefined ? [] : [row.id]))
+  const minutes = limited.length > 0 ? await deps.store.budgets.minutes(limited, now) : []
+  const book = createBook({ ...noHolds, budgets, minutes }, now)
+  try {
+    const path = book.drawing(budgetIds.filter((id) => found.some((row) => row.id === id)))
+    const fewest = fewestRequests(book, book.budgetsOf(path))
+    return { ...describeBudget(book.money(path)), ...requestsOf(fewest) }
+  } catch (error) {
+    if (!(error instanceof MissingBudgets) || more.length > 0) throw error
+    return readBalance(budgetIds, deps, error.ids)
   }
 }
 
 /** The live balance of a delegation's own budget, and what the whole path to the tenant leaves. */
-export const liveBudget = async (delegation: Delegation, deps: Deps): Promise<Budget> =>
-  describe(delegation.id, await deps.store.reservations.balances(delegation.budget_ids))
+export const liveBudget = async (
+  { id, budget_ids }: Delegation,
+  deps: Deps,
+): Promise<BudgetBody> => ({ delegation_id: id, ...(await readBalance(budget_ids, deps)) })
+
+/** Of a tenant or an agent, for admins. */
+const ownBudget = async (id: string, caller: Caller, deps: Deps) => {
+  const [row] = await deps.store.budgets.find([id])
+  if (!row || !isAdminOf(caller, row.tenantId)) throw notFound()
+  return { budget_id: id, ...(await readBalance([id], deps)) }
+}
 
 /** @throws OAuthError `not_found`, for what is unknown and for what is somebody else's */
-export const showBudget = async (id: string, caller: Client, deps: Deps): Promise<Budget> => {
+export const showBudget = async (id: string, caller: Caller, deps: Deps) => {
   const delegation = await deps.store.delegations.find(id)
-  if (!delegation || !(await mayRead(delegation, caller, deps))) throw notFound()
+  if (!delegation) return ownBudget(id, caller, deps)
+  if (!(await mayRead(delegation, caller, deps))) throw notFound()
   return liveBudget(delegation, deps)
 }

@@ -1,4 +1,5 @@
 /** Who may see and end a delegation: those who hold it, who lent it, for whom it acts, and admins. */
+import { OAuthError } from '@behalf/protocol'
 import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
 import type { Delegation } from '../store/delegations.js'
@@ -12,6 +13,16 @@ export interface Caller {
 /** An admin without a tenant is everyone's. */
 export const isAdminOf = ({ client, scope }: Caller, tenantId: string | undefined): boolean =>
   scope.includes('admin') && (client.tenant_id === undefined || client.tenant_id === tenantId)
+
+/** @throws OAuthError `access_denied` for whoever is no admin of anything */
+export const requireAdmin = ({ scope }: Caller): void => {
+  if (scope.includes('admin')) return
+  throw new OAuthError('access_denied', {
+    description: 'This is for administrators.',
+    reason: 'not_an_admin',
+    hint: 'Use a client that has the scope admin.',
+  })
+}
 
 /** The holder, anyone above it in the lineage, the subject, or an admin of the tenant. */
 export const isParty = async (

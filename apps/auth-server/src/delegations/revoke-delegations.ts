@@ -3,7 +3,7 @@ import { cleanText, clientId, OAuthError, tenantId } from '@behalf/protocol'
 import { z } from 'zod'
 import { notFound } from '../budgets/charge-rights.js'
 import type { Deps } from '../deps.js'
-import { type Caller, isAdminOf, isParty } from './parties.js'
+import { type Caller, isAdminOf, isParty, requireAdmin } from './parties.js'
 
 /** `POST /delegations/{id}/revoke`. Said again, it is still revoked. @throws OAuthError `not_found` */
 export const revokeDelegation = async (id: string, caller: Caller, deps: Deps) => {
@@ -36,13 +36,7 @@ const parseTarget = (json: unknown) => {
  * @throws OAuthError `access_denied` for whoever is no admin, `invalid_request`
  */
 export const revokeAllOf = async (json: unknown, caller: Caller, deps: Deps) => {
-  if (!caller.scope.includes('admin')) {
-    throw new OAuthError('access_denied', {
-      description: 'This is for administrators.',
-      reason: 'not_an_admin',
-      hint: 'Use a client that has the scope admin.',
-    })
-  }
+  requireAdmin(caller)
   const target = parseTarget(json)
   const within = caller.client.tenant_id
   const count = await deps.store.revocations.revoke(target, 'revoked_by_admin', deps.now(), within)

@@ -4,15 +4,17 @@ import { type AgentLimitsClaim, agentLimitsSchema, grantTypes } from '@behalf/pr
 import {
   type ClientConfig,
   type Config,
+  periodCaps,
   type RuleConfig,
   ruleLimits,
   ruleSelector,
   ruleTenant,
 } from '../config.js'
+import { setBudget } from './budgets.js'
 import { upsertClient } from './clients.js'
 import type { Database, Drizzle } from './database.js'
 import { type NewDelegationRule, replaceRules, selectorText } from './delegation-rules.js'
-import { ensureRoot, setCap } from './delegations.js'
+import { ensureRoot } from './delegations.js'
 import { withRetry } from './failures.js'
 import { upsertResource } from './resources.js'
 import { revokeElsewhere, revokeStandingOf } from './revocations.js'
@@ -69,6 +71,10 @@ const applyClient = async (
       agent_limits: agentLimitsSchema.parse(row.agentLimits),
     }
     await ensureRoot(drizzle, standing, options.newId(), options.now)
+    const { costBudget: cap, requestsPerHour } = standing.agent_limits
+    const budget = { id: `agent:${client.client_id}`, tenantId: client.tenant_id, cap }
+    const periods = periodCaps(client.budget_periods)
+    await setBudget(drizzle, { ...budget, requestsPerHour, periods }, options.now)
   }
 }
 
@@ -89,20 +95,26 @@ const ruleRow = (config: Config, rule: RuleConfig): NewDelegationRule => {
   }
 }
 
+const applyTenant = async (
+  drizzle: Drizzle,
+  tenant: Config['tenants'][number],
+  now: Date,
+): Promise<void> => {
+  const { tenant_id: tenantId, name = tenantId, limits = {}, disabled = false } = tenant
+  await upsertTenant(drizzle, { tenantId, name, disabled })
+  const { costBudget: cap } = agentLimitsSchema.parse(limits)
+  const periods = periodCaps(tenant.budget_periods)
+  await setBudget(drizzle, { id: `tenant:${tenantId}`, tenantId, cap, periods }, now)
+  if (!disabled) return
+  await revokeStandingOf(drizzle, { tenant_id: tenantId }, undefined, 'tenant_disabled', now)
+}
+
 const applyAll = async (
   drizzle: Drizzle,
   config: Config,
   options: ApplyConfigOptions,
 ): Promise<void> => {
-  for (const { tenant_id: tenantId, name = tenantId, limits, disabled = false } of config.tenants) {
-    await upsertTenant(drizzle, { tenantId, name, disabled })
-    const { costBudget } = agentLimitsSchema.parse(limits ?? {})
-    await setCap(drizzle, `tenant:${tenantId}`, tenantId, costBudget)
-    if (disabled) {
-      const tenant = { tenant_id: tenantId }
-      await revokeStandingOf(drizzle, tenant, undefined, 'tenant_disabled', options.now)
-    }
-  }
+  for (const tenant of config.tenants) await applyTenant(drizzle, tenant, options.now)
   for (const resource of config.resources) {
     await upsertResource(drizzle, {
       resource: resource.resource,

@@ -21,6 +21,9 @@ export interface Statement {
   params: unknown[]
 }
 
+/** One statement, prepared. */
+export type Query = (text: string, params: unknown[]) => Promise<Row[]>
+
 export interface Database {
   /** For transactions and for whatever is not hot. */
   readonly drizzle: Drizzle
@@ -34,6 +37,8 @@ export interface Database {
   write(text: string, params: unknown[]): Promise<Row[]>
   /** Two of them in one transaction: the second sees what the first had to wait for. */
   writeAfter(first: Statement, second: Statement): Promise<Row[]>
+  /** A transaction on the one connection of the ledger. */
+  ledger<T>(work: (query: Query) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
@@ -48,8 +53,7 @@ const openPglite = async (path: string | undefined): Promise<Database> => {
   if (path) mkdirSync(path, { recursive: true, mode: 0o700 })
   const release = path ? holdDataFolder(path) : () => {}
   const pglite = path ? new PGlite(`${path}/data`) : new PGlite()
-  const run = async (text: string, params: unknown[]): Promise<Row[]> =>
-    (await pglite.query<Row>(text, params)).rows
+  const run: Query = async (text, params) => (await pglite.query<Row>(text, params)).rows
   const drizzle = drizzlePglite(pglite, { schema })
   await migratePglite(drizzle)
   return {
@@ -63,6 +67,10 @@ const openPglite = async (path: string | undefined): Promise<Database> => {
         await transaction.query(first.text, first.params)
         return (await transaction.query<Row>(second.text, second.params)).rows
       }),
+    ledger: (work) =>
+      pglite.transaction((transaction) =>
+        work(async (text, params) => (await transaction.query<Row>(text, params)).rows),
+      ),
     close: async () => {
       await pglite.close()
       release()
@@ -76,6 +84,12 @@ const reconnectSeconds = 0.25
 const reportTimeoutMs = 5000
 
 /**
+ * A server that hangs with the ledger in its hands must not stop the others: PostgreSQL takes it away,
+ * and who waits for too long is told to come again. Milliseconds.
+ */
+const ledgerTimeouts = { idle_in_transaction_session_timeout: 5000, lock_timeout: 7500 }
+
+/**
  * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
  * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
  * itself: it replaces the date parsers of the one it is given.
@@ -87,12 +101,13 @@ const openPostgres = async (url: string): Promise<Database> => {
   const transactions = postgres(url, { ...options, max: 10 })
   const reads = postgres(url, { ...options, max: 2 })
   const writes = postgres(url, { ...options, max: 1 })
+  const ledger = postgres(url, { ...options, max: 1, connection: ledgerTimeouts })
   const urgent = postgres(url, { ...options, max: 2 })
   const connection = { statement_timeout: reportTimeoutMs }
   const reports = postgres(url, { ...options, max: 1, connection })
   const prepared =
-    (client: Pick<postgres.Sql, 'unsafe'>) =>
-    (text: string, params: unknown[]): Promise<Row[]> =>
+    (client: Pick<postgres.Sql, 'unsafe'>): Query =>
+    (text, params) =>
       client.unsafe(text, params as postgres.ParameterOrJSON<never>[], { prepare: true })
   return {
     drizzle: drizzlePostgres(transactions, { schema }),
@@ -105,8 +120,10 @@ const openPostgres = async (url: string): Promise<Database> => {
         await prepared(transaction)(first.text, first.params)
         return prepared(transaction)(second.text, second.params)
       }) as Promise<Row[]>,
+    ledger: <T>(work: (query: Query) => Promise<T>) =>
+      ledger.begin((transaction) => work(prepared(transaction))) as Promise<T>,
     close: async () => {
-      const clients = [transactions, reads, writes, urgent, reports]
+      const clients = [transactions, reads, writes, ledger, urgent, reports]
       await Promise.all(clients.map((client) => client.end({ timeout: 5 })))
     },
   }

@@ -1,9 +1,10 @@
 /** Delegations: the tree of lent authority. */
 import { type Actor, type AgentLimits, agentLimitsClaim, agentLimitsSchema } from '@behalf/protocol'
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq, isNull } from 'drizzle-orm'
+import { setBudget } from './budgets.js'
 import type { Client } from './clients.js'
 import type { Database, Drizzle, Row } from './database.js'
-import { budgets, delegations as table } from './schema.js'
+import { delegations as table } from './schema.js'
 
 export interface Delegation {
   id: string
@@ -151,12 +152,9 @@ export const ensureRoot = async (
   now: Date,
 ): Promise<string> => {
   const limits = agentLimitsClaim(client.agent_limits)
-  await setCap(
-    drizzle,
-    `agent:${client.client_id}`,
-    client.tenant_id,
-    client.agent_limits.costBudget,
-  )
+  const { costBudget: cap, requestsPerHour } = client.agent_limits
+  const budget = { id: `agent:${client.client_id}`, tenantId: client.tenant_id, cap }
+  await setBudget(drizzle, { ...budget, requestsPerHour }, now)
   await drizzle
     .insert(table)
     .values({
@@ -179,28 +177,4 @@ export const ensureRoot = async (
     .returning({ id: table.id })
   if (!root) throw new Error('the root delegation vanished while it was made')
   return root.id
-}
-
-/**
- * Creates a budget or moves its cap. What is spent and held already stands; nothing new is held beyond
- * the cap that is wanted.
- */
-export const setCap = async (
-  drizzle: Drizzle,
-  id: string,
-  tenantId: string | undefined,
-  cap: bigint | undefined,
-): Promise<void> => {
-  const wanted = cap ?? null
-  await drizzle
-    .insert(budgets)
-    .values({ id, tenantId, cap: wanted, wantedCap: wanted })
-    .onConflictDoUpdate({
-      target: budgets.id,
-      set: {
-        cap: sql`case when ${wanted}::bigint is not null
-          then greatest(${wanted}::bigint, ${budgets.spent} + ${budgets.held}) end`,
-        wantedCap: wanted,
-      },
-    })
 }

@@ -19,6 +19,9 @@ const awayCodes = new Set([
   '57P03',
   '25006',
   '53100',
+  // Idle in a transaction for too long, and a lock that was not to be had.
+  '25P03',
+  '55P03',
 ])
 
 const codeOf = (error: unknown): string | undefined => {

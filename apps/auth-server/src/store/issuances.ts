@@ -131,9 +131,10 @@ const recordExchanged = `
       expires_at timestamptz)
     where g.delegation is not null
   ), funded as (
-    insert into budgets (id, tenant_id, cap)
-    select d.id, d.tenant_id, d.cap
-    from granted g, jsonb_to_record(g.delegation) as d(id text, tenant_id text, cap bigint)
+    insert into budgets (id, tenant_id, cap, wanted_cap, requests_per_hour)
+    select d.id, d.tenant_id, d.cap, d.cap, (d.limits->>'requests_per_hour')::int
+    from granted g,
+      jsonb_to_record(g.delegation) as d(id text, tenant_id text, cap bigint, limits jsonb)
     where g.delegation is not null
   ), recorded as (
     insert into issuances (jti, parent_jti, delegation_id, tenant_id, client_id, subject, actor, scope,

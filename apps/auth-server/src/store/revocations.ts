@@ -106,6 +106,23 @@ export const revokeElsewhere = (
   return revokeWhere(drizzle, held, 'tenant_changed', now)
 }
 
+/** Open leases on a budget, by their own ids: whoever holds one and follows the feed gives it back. */
+export const recallLeases = async (
+  drizzle: Drizzle,
+  budgetId: string,
+  now: Date,
+): Promise<void> => {
+  await drizzle.execute(sql`select pg_advisory_xact_lock(${feedLock}::bigint)`)
+  await drizzle.execute(sql`
+    with recalled as (
+      update leases set recalled = true
+      where state = 'open' and not recalled and ${budgetId} = any(budget_ids)
+      returning id, expires_at
+    )
+    insert into revocations (delegation_id, cause, revoked_at, expires_at)
+    select id, 'cap_cut', ${now.toISOString()}::text::timestamptz, expires_at from recalled`)
+}
+
 export const revocationsStore = ({ urgent, read }: Database) => ({
   /** @returns how many delegations were revoked, those below them not counted */
   revoke: (target: RevocationTarget, cause: string, now: Date, within?: string | undefined) =>

@@ -1,22 +1,24 @@
 /** All tables of one database, opened together. */
+import { budgetsStore } from './budgets.js'
 import { clientsStore } from './clients.js'
 import type { Database } from './database.js'
 import { delegationRulesStore } from './delegation-rules.js'
 import { delegationsStore } from './delegations.js'
 import { idempotencyKeysStore } from './idempotency-keys.js'
 import { type FanOut, issuancesStore } from './issuances.js'
-import { reservationsStore } from './reservations.js'
+import { ledgerStore } from './ledger.js'
 import { resourcesStore } from './resources.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
 
 export const openStore = (database: Database, fanOut: FanOut, now: () => Date) => ({
+  budgets: budgetsStore(database),
   clients: clientsStore(database),
   delegationRules: delegationRulesStore(database),
   delegations: delegationsStore(database),
   idempotencyKeys: idempotencyKeysStore(database),
   issuances: issuancesStore(database, fanOut, now),
-  reservations: reservationsStore(database),
+  ledger: ledgerStore(database, now),
   resources: resourcesStore(database),
   revocations: revocationsStore(database),
   signingKeys: signingKeysStore(database),

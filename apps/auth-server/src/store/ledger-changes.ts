@@ -1,0 +1,166 @@
+/** Writes what a batch of the ledger has decided. */
+import type {
+  Budget,
+  Changes,
+  Entry,
+  KeptAnswer,
+  MinuteCount,
+  StoredLease,
+  StoredReservation,
+} from '../budgets/book.js'
+import type { Query } from './database.js'
+
+/** Another server has answered this key in the meantime: its answer is the answer. */
+export class KeyTaken extends Error {}
+
+/** As decided, and only where nothing has moved since: the lock says so, and this does not rely on it. */
+const moveBudgets = `
+  update budgets b set cap = c.cap, wanted_cap = c.wanted_cap, spent = c.spent, held = c.held,
+    leases = c.leases, requests_held = c.requests_held, drawn_from = c.drawn_from, carved = c.carved
+  from jsonb_to_recordset($1::text::jsonb) as c(id text, was_spent bigint, was_held bigint,
+    cap bigint, wanted_cap bigint, spent bigint, held bigint, leases int, requests_held int,
+    drawn_from text[], carved bigint)
+  where b.id = c.id and b.spent = c.was_spent and b.held = c.was_held
+  returning b.id`
+
+const budgetRow = ({ was, is }: { was: Budget; is: Budget }) => ({
+  id: is.id,
+  was_spent: was.spent,
+  was_held: was.held,
+  cap: is.cap,
+  wanted_cap: is.wantedCap,
+  spent: is.spent,
+  held: is.held,
+  leases: is.leases,
+  requests_held: is.requestsHeld,
+  drawn_from: is.drawnFrom,
+  carved: is.carved,
+})
+
+const putReservations = `
+  insert into reservations (id, delegation_id, budget_ids, client_id, action, amount, charged,
+    overrun, state, on_expiry, created_at, expires_at, ended_at)
+  select id, delegation_id, budget_ids, client_id, action, amount, charged, overrun, state,
+    on_expiry, created_at, expires_at, ended_at
+  from jsonb_to_recordset($1::text::jsonb) as r(id text, delegation_id text, budget_ids text[],
+    client_id text, action text, amount bigint, charged bigint, overrun bigint, state text,
+    on_expiry text, created_at timestamptz, expires_at timestamptz, ended_at timestamptz)
+  on conflict (id) do update set charged = excluded.charged, overrun = excluded.overrun,
+    state = excluded.state, ended_at = excluded.ended_at`
+
+const reservationRow = (row: StoredReservation) => ({
+  id: row.id,
+  delegation_id: row.delegationId,
+  budget_ids: row.budgetIds,
+  client_id: row.clientId,
+  action: row.action,
+  amount: row.amount,
+  charged: row.charged,
+  overrun: row.overrun,
+  state: row.state,
+  on_expiry: row.onExpiry,
+  created_at: row.createdAt,
+  expires_at: row.expiresAt,
+  ended_at: row.endedAt,
+})
+
+const putLeases = `
+  insert into leases (id, delegation_id, budget_ids, client_id, holder, epoch, seq, state, held,
+    spent, overrun, expired, requests_held, requests_used, requests_expired, recalled, created_at,
+    expires_at, ended_at)
+  select * from jsonb_to_recordset($1::text::jsonb) as l(id text, delegation_id text,
+    budget_ids text[], client_id text, holder text, epoch int, seq int, state text, held bigint,
+    spent bigint, overrun bigint, expired bigint, requests_held int, requests_used int,
+    requests_expired int, recalled boolean, created_at timestamptz, expires_at timestamptz,
+    ended_at timestamptz)
+  on conflict (id) do update set seq = excluded.seq, state = excluded.state, held = excluded.held,
+    spent = excluded.spent, overrun = excluded.overrun, expired = excluded.expired,
+    requests_held = excluded.requests_held, requests_used = excluded.requests_used,
+    requests_expired = excluded.requests_expired, recalled = excluded.recalled,
+    expires_at = excluded.expires_at, ended_at = excluded.ended_at`
+
+const leaseRow = (row: StoredLease) => ({
+  id: row.id,
+  delegation_id: row.delegationId,
+  budget_ids: row.budgetIds,
+  client_id: row.clientId,
+  holder: row.holder,
+  epoch: row.epoch,
+  seq: row.seq,
+  state: row.state,
+  held: row.held,
+  spent: row.spent,
+  overrun: row.overrun,
+  expired: row.expired,
+  requests_held: row.requestsHeld,
+  requests_used: row.requestsUsed,
+  requests_expired: row.requestsExpired,
+  recalled: row.recalled,
+  created_at: row.createdAt,
+  expires_at: row.expiresAt,
+  ended_at: row.endedAt,
+})
+
+const putMinutes = `
+  insert into request_minutes (budget_id, minute, count)
+  select * from jsonb_to_recordset($1::text::jsonb) as m(budget_id text, minute int, count int)
+  on conflict (budget_id, minute) do update set count = excluded.count`
+
+const minuteRow = ({ budgetId, minute, count }: MinuteCount) => ({
+  budget_id: budgetId,
+  minute,
+  count,
+})
+
+const addEntries = `
+  insert into ledger_entries (budget_ids, ref, kind, spent, held, cap, at)
+  select * from jsonb_to_recordset($1::text::jsonb) as e(budget_ids text[], ref text, kind text,
+    spent bigint, held bigint, cap bigint, at timestamptz)`
+
+const entryRow = ({ budgetIds, ref, kind, spent, held, cap, at }: Entry) => ({
+  budget_ids: budgetIds,
+  ref,
+  kind,
+  spent,
+  held,
+  cap,
+  at,
+})
+
+const keepAnswers = `
+  insert into idempotency_keys (client_id, key, request_hash, status, body, headers, expires_at)
+  select * from jsonb_to_recordset($1::text::jsonb) as k(client_id text, key text,
+    request_hash text, status int, body jsonb, headers jsonb, expires_at timestamptz)
+  order by 1, 2
+  on conflict do nothing
+  returning key`
+
+const answerRow = ({ clientId, key, requestHash, expiresAt, answer }: KeptAnswer) => ({
+  client_id: clientId,
+  key,
+  request_hash: requestHash,
+  status: answer.status,
+  body: answer.body,
+  headers: answer.headers,
+  expires_at: expiresAt,
+})
+
+/** `bigint` as digits: PostgreSQL reads them exactly, whatever a double would make of them. */
+const toJson = (rows: readonly object[]): string =>
+  JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? value.toString() : value))
+
+/** @throws KeyTaken, and then nothing was written */
+export const writeChanges = async (query: Query, changes: Changes): Promise<void> => {
+  const write = async <T>(text: string, rows: readonly T[], toRow: (row: T) => object) =>
+    rows.length > 0 ? (await query(text, [toJson(rows.map(toRow))])).length : 0
+  const [moved, kept] = await Promise.all([
+    write(moveBudgets, changes.budgets, budgetRow),
+    write(keepAnswers, changes.answers, answerRow),
+    write(putReservations, changes.reservations, reservationRow),
+    write(putLeases, changes.leases, leaseRow),
+    write(putMinutes, changes.minutes, minuteRow),
+    write(addEntries, changes.entries, entryRow),
+  ])
+  if (kept < changes.answers.length) throw new KeyTaken()
+  if (moved < changes.budgets.length) throw new Error('a budget has moved under its lock')
+}

@@ -1,0 +1,124 @@
+/**
+ * The ledger's one way in. What arrives while a commit is under way is decided together in the next
+ * transaction: lock the budgets, read, decide, write, commit. Everybody waits for that commit.
+ */
+import { isOAuthError, OAuthError } from '@behalf/protocol'
+import {
+  type Book,
+  createBook,
+  type KeyedRequest,
+  MissingBudgets,
+  type StoredAnswer,
+} from '../budgets/book.js'
+import type { LedgerWork } from '../budgets/work.js'
+import { createBatch } from './batch.js'
+import type { Database, Query } from './database.js'
+import { isDatabaseAway, withRetry } from './failures.js'
+import { KeyTaken, writeChanges } from './ledger-changes.js'
+import { openPeriods, readPage } from './ledger-page.js'
+import { recallLeases } from './revocations.js'
+
+type Outcome = { answer: StoredAnswer } | { error: unknown }
+
+const conflict = (): OAuthError =>
+  new OAuthError('idempotency_conflict', {
+    description: 'This Idempotency-Key was used for another request.',
+    reason: 'idempotency_key_reused',
+    hint: 'Make a new key for every new request, and repeat it only for retries.',
+  })
+
+/** The first answer to a key is the answer to all its repeats, refusals included. */
+const answerOnce = (book: Book, request: KeyedRequest, decide: LedgerWork['decide']) => {
+  const kept = book.kept(request)
+  if (kept && kept.requestHash !== request.requestHash) throw conflict()
+  if (kept) return kept.answer
+  const answer = decide(book)
+  book.keep(request, answer)
+  return answer
+}
+
+/** What one of them throws is its own business: it has moved nothing. */
+const decideOne = (book: Book, { request, decide }: LedgerWork): Outcome => {
+  try {
+    return { answer: request ? answerOnce(book, request, decide) : decide(book) }
+  } catch (error) {
+    if (isOAuthError(error)) return { error }
+    throw error
+  }
+}
+
+const decideAll = async (
+  query: Query,
+  works: readonly LedgerWork[],
+  more: readonly string[],
+  now: Date,
+): Promise<Outcome[]> => {
+  const page = await readPage(query, works, more, now)
+  const book = createBook(page, now)
+  const outcomes = works.map((work) => decideOne(book, work))
+  await writeChanges(query, book.changes())
+  return outcomes
+}
+
+const maxRounds = 5
+
+/** Again with the rows that turned out to be needed, or after another server took a key first. */
+const decideTogether = async (
+  database: Database,
+  works: readonly LedgerWork[],
+  now: () => Date,
+): Promise<Outcome[]> => {
+  const more = new Set<string>()
+  for (let round = 1; ; round += 1) {
+    try {
+      return await withRetry(() =>
+        database.ledger((query) => decideAll(query, works, [...more], now())),
+      )
+    } catch (error) {
+      if (round >= maxRounds) throw error
+      if (error instanceof MissingBudgets) {
+        await openPeriods(database, error.ids)
+        for (const id of error.ids) more.add(id)
+      } else if (!(error instanceof KeyTaken)) throw error
+    }
+  }
+}
+
+export const ledgerStore = (database: Database, now: () => Date) => {
+  /** One that cannot be written must not take the others with it. */
+  const alone = (work: LedgerWork): Promise<Outcome> =>
+    decideTogether(database, [work], now).then(
+      ([outcome]) => outcome as Outcome,
+      (error: unknown) => ({ error }),
+    )
+  const together = async (works: LedgerWork[]): Promise<Outcome[]> => {
+    try {
+      return await decideTogether(database, works, now)
+    } catch (error) {
+      if (works.length === 1 || isDatabaseAway(error)) throw error
+      const outcomes: Outcome[] = []
+      for (const work of works) outcomes.push(await alone(work))
+      return outcomes
+    }
+  }
+  const batch = createBatch(together)
+  return {
+    /** @throws OAuthError what `decide` throws, `idempotency_conflict` */
+    run: async (work: LedgerWork): Promise<StoredAnswer> => {
+      const outcome = await batch(work)
+      if ('error' in outcome) throw outcome.error
+      return outcome.answer
+    },
+
+    delegationIdOfLease: async (id: string): Promise<string | undefined> => {
+      const [row] = await database.read('select delegation_id from leases where id = $1', [id])
+      return row && String(row.delegation_id)
+    },
+
+    /** Asks for the open leases on a budget back: at their next report, and by the feed. */
+    recall: (budgetId: string, now: Date): Promise<void> =>
+      withRetry(() =>
+        database.urgent.transaction((transaction) => recallLeases(transaction, budgetId, now)),
+      ),
+  }
+}
