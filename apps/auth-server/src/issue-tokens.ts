@@ -8,6 +8,7 @@ import {
   OAuthError,
   tokenTypes,
 } from '@behalf/protocol'
+import { fundEscrow } from './budgets/escrow.js'
 import { type Deps, fromSeconds, toSeconds } from './deps.js'
 import type { Client } from './store/clients.js'
 import type { NewDelegation, Recorded } from './store/issuances.js'
@@ -118,6 +119,7 @@ const responseOf = (issuance: Issuance, accessToken: string, iat: number) => {
     }),
     ...(!isEmpty(limits) && { agent_limits: limits }),
     ...(issuance.narrowed && { narrowed: issuance.narrowed }),
+    ...(issuance.newDelegation?.set_aside !== undefined && { budget_mode: 'escrow' }),
   }
 }
 
@@ -131,6 +133,7 @@ export const issueTokens = async (issuance: Issuance, deps: Deps) => {
   const jti = deps.newId('at')
   const iat = toSeconds(deps.now())
   checkRecorded(await record(issuance, jti, iat, deps))
+  if (issuance.newDelegation) await fundEscrow(issuance.newDelegation, deps)
   const accessToken = deps.keys.sign('at+jwt', claimsOf(issuance, deps.issuer, jti, iat))
   return responseOf(issuance, accessToken, iat)
 }

@@ -65,6 +65,8 @@ const fund = (book: Book, id: string, above: readonly string[], amount: bigint):
   throw cannotFund(refusal)
 }
 
+type FundedDelegation = Pick<NewDelegation, 'id' | 'budget_ids' | 'set_aside'>
+
 /**
  * Funds a delegation that was just made, with nothing. Nobody holds a token of it yet, so a crash in
  * between leaves a delegation that nobody has and no money lost.
@@ -72,16 +74,16 @@ const fund = (book: Book, id: string, above: readonly string[], amount: bigint):
  * @throws OAuthError `access_denied`, and the delegation is revoked
  */
 export const fundEscrow = async (
-  { id, budget_ids: budgetIds }: Pick<NewDelegation, 'id' | 'budget_ids'>,
-  amount: bigint,
+  { id, budget_ids: budgetIds, set_aside: amount }: FundedDelegation,
   deps: Deps,
 ): Promise<void> => {
+  if (amount === undefined) return
   const above = budgetIds.slice(0, -1)
   const work: LedgerWork = {
     request: undefined,
     touches: touching({ budgetIds: [...drawnBudgets(above, deps.now()), id] }),
     decide: (book) => {
-      fund(book, id, above, amount)
+      fund(book, id, above, BigInt(amount))
       return { status: 200, body: {} }
     },
   }

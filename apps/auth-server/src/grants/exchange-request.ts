@@ -3,6 +3,8 @@ import {
   type AccessToken,
   type AgentLimits,
   agentLimitsSchema,
+  type BudgetMode,
+  budgetModes,
   clientId,
   isOAuthError,
   OAuthError,
@@ -22,6 +24,8 @@ export interface ExchangeRequest {
   scope: string[] | undefined
   targets: string[] | undefined
   limits: AgentLimits | undefined
+  /** Whether the budget of the child is set aside. Absent: it is shared. */
+  budgetMode: BudgetMode | undefined
 }
 
 const refuse = (description: string, reason: string, hint?: string): OAuthError =>
@@ -40,6 +44,7 @@ const known = [
   'audience',
   'scope',
   'agent_limits',
+  'budget_mode',
 ]
 
 /** A parameter that is there without a value is not absent: dropping it could widen what is asked. */
@@ -50,7 +55,7 @@ const checkNotEmpty = (form: Form): void => {
 
 /** Limits outside `agent_limits` would be ignored, and the token would lack them. */
 const strayLimit =
-  /^(agent_limits.|limits|budget|cost|currency|requests_per_hour|max_cost|max_delegation_depth|allowed_actions)/
+  /^(agent_limits.|limits|budget(?!_mode$)|cost|currency|requests_per_hour|max_cost|max_delegation_depth|allowed_actions)/
 
 const checkNoStrayLimits = (form: Form): void => {
   if (!form.names().some((name) => strayLimit.test(name))) return
@@ -111,6 +116,12 @@ const parseLimits = (text: string): AgentLimits => {
   throw refuse(`${path}: ${issue?.message ?? 'is malformed'}.`, 'malformed_limits')
 }
 
+const parseBudgetMode = (text: string): BudgetMode => {
+  const mode = budgetModes.find((one) => one === text)
+  if (mode) return mode
+  throw refuse(`budget_mode must be ${budgetModes.join(' or ')}.`, 'malformed_budget_mode')
+}
+
 const optional = <T>(value: string | undefined, parse: (value: string) => T): T | undefined =>
   value === undefined ? undefined : parse(value)
 
@@ -134,6 +145,7 @@ export const parseAsked = async (
     scope: optional(form.get('scope'), parseScope),
     targets: await requestedTargets(form, deps),
     limits: optional(form.get('agent_limits'), parseLimits),
+    budgetMode: optional(form.get('budget_mode'), parseBudgetMode),
   }
 }
 

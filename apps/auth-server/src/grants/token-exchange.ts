@@ -1,38 +1,24 @@
 /** Token exchange: authority changes hands and can only shrink. RFC 8693. */
 import {
   type AccessToken,
-  type Actor,
-  type Authority,
-  agentLimitsClaim,
   checkNextActor,
   extendActor,
   hardDelegationDepth,
-  intersectScope,
   isOAuthError,
   maxLineage,
-  narrow,
-  narrowingReport,
   OAuthError,
 } from '@behalf/protocol'
-import { type Deps, fromSeconds, toSeconds } from '../deps.js'
+import { type Deps, toSeconds } from '../deps.js'
 import type { Issuance } from '../issue-tokens.js'
 import type { Client } from '../store/clients.js'
 import type { Delegation } from '../store/delegations.js'
-import type { NewDelegation } from '../store/issuances.js'
+import { actorLink, childOf, issuanceOf } from './exchange-child.js'
 import { findHop, type Hop } from './exchange-hop.js'
+import { type Exchange, narrowed } from './exchange-narrowing.js'
 import { type ExchangeRequest, parseExchange } from './exchange-request.js'
 import { type ExchangeShape, routeExchange } from './exchange-shape.js'
 import { authorityOf, checkRulesStand, checkStanding } from './exchange-standing.js'
-import { checkConfidential, delegatedTokenSeconds, type Grant } from './grant.js'
-import { scopesOf } from './target.js'
-
-interface Exchange {
-  client: Client
-  request: ExchangeRequest
-  /** The delegation of the subject token. */
-  parent: Delegation
-  authority: Authority
-}
+import { checkConfidential, type Grant } from './grant.js'
 
 const nextActor = (shape: ExchangeShape, client: Client): string | undefined => {
   if (shape.shape === 'narrow' || shape.shape === 'accept') return undefined
@@ -47,99 +33,17 @@ const checkLineage = (parent: Delegation): void => {
   })
 }
 
-/** Without a target of its own, a request keeps those of the token it presents. */
-const targetsOf = ({ request, parent }: Exchange): readonly string[] | undefined => {
-  const kept = request.subjectToken.audience.filter((one) => parent.resources.includes(one))
-  return request.targets ?? (kept.length > 0 ? kept : undefined)
-}
-
-/** The targets first, since what may be asked of them depends on what they know. */
-const knownScope = async (exchange: Exchange, deps: Deps): Promise<string[]> => {
-  const { authority, parent } = exchange
-  const wanted = { resources: targetsOf(exchange), hop: false, overAsk: 'trim' } as const
-  const { resources } = narrow(authority, wanted)
-  return scopesOf(resources, parent.tenant_id, deps)
-}
-
-const narrowed = async (
-  exchange: Exchange,
-  hop: Hop | undefined,
-  now: number,
-  deps: Deps,
-): Promise<Authority> => {
-  const { authority, request } = exchange
-  const known = await knownScope(exchange, deps)
-  const { scope = known, expiresInSeconds, ...rule } = hop?.rule ?? {}
-  return narrow(
-    authority,
-    {
-      scope: request.scope,
-      resources: targetsOf(exchange),
-      limits: request.limits,
-      hop: hop !== undefined,
-      overAsk: 'refuse',
-    },
-    {
-      ...rule,
-      scope: intersectScope(scope, known),
-      expiresAt: expiresInSeconds === undefined ? undefined : now + expiresInSeconds,
-    },
-  )
-}
-
-const actorLink = (client: Client, issuer: string): Actor => ({
-  sub: client.client_id,
-  iss: issuer,
-  client_id: client.client_id,
-  sub_profile: client.kind === 'agent' ? 'ai_agent' : 'service',
-})
-
-const childOf = (
-  exchange: Exchange,
-  granted: Authority,
-  actor: Client,
-  act: Actor | undefined,
-  hop: Hop | undefined,
-  deps: Deps,
-): NewDelegation => {
-  const { parent } = exchange
-  const id = deps.newId('dlg')
-  return {
-    id,
-    parent_id: parent.id,
-    lineage: [...parent.lineage, id],
-    tenant_id: parent.tenant_id,
-    subject: parent.subject,
-    actor: actor.client_id,
-    act,
-    scope: granted.scope,
-    resources: granted.resources,
-    limits: agentLimitsClaim(granted.limits),
-    budget_ids: [...parent.budget_ids, id],
-    cap: granted.limits.costBudget?.toString(),
-    rule_ids: hop?.rule.ids,
-    expires_at: fromSeconds(granted.expiresAt).toISOString(),
-  }
-}
-
-/** What all shapes have in common. */
-const issuanceOf = ({ request, parent }: Exchange, granted: Authority, now: number) => ({
-  subject: parent.subject,
-  tenantId: parent.tenant_id,
-  scope: granted.scope,
-  limits: granted.limits,
-  audience: granted.resources,
-  expiresAt: Math.min(granted.expiresAt, now + delegatedTokenSeconds),
-  parentJti: request.subjectToken.id,
-  narrowed: narrowingReport(request, granted),
-  mayAct: undefined,
-  exchanged: true,
-})
+const madeAlready = (): OAuthError =>
+  new OAuthError('invalid_request', {
+    description: 'Who made the delegation has said whether its budget is shared or set aside.',
+    reason: 'budget_mode_not_applicable',
+  })
 
 /** The named actor becomes the outermost one, in the delegation that was made for it. */
 const accept = async (exchange: Exchange, now: number, deps: Deps): Promise<Issuance> => {
   const { client, parent, request } = exchange
   const granted = await narrowed(exchange, undefined, now, deps)
+  if (request.budgetMode !== undefined) throw madeAlready()
   if (granted.resources.length > 1 && !request.targets) {
     throw new OAuthError('invalid_target', {
       description: 'This hand-off covers several resources: name those that the token is for.',

@@ -89,6 +89,9 @@ const reportTimeoutMs = 5000
  */
 const ledgerTimeouts = { idle_in_transaction_session_timeout: 5000, lock_timeout: 7500 }
 
+/** All that the ledger looks for has an index. The planner scans small tables, and hot rows bloat them. */
+const byIndex = { enable_seqscan: 'off' }
+
 /**
  * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
  * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
@@ -101,7 +104,11 @@ const openPostgres = async (url: string): Promise<Database> => {
   const transactions = postgres(url, { ...options, max: 10 })
   const reads = postgres(url, { ...options, max: 2 })
   const writes = postgres(url, { ...options, max: 1 })
-  const ledger = postgres(url, { ...options, max: 1, connection: ledgerTimeouts })
+  const ledger = postgres(url, {
+    ...options,
+    max: 1,
+    connection: { ...ledgerTimeouts, ...byIndex },
+  })
   const urgent = postgres(url, { ...options, max: 2 })
   const connection = { statement_timeout: reportTimeoutMs }
   const reports = postgres(url, { ...options, max: 1, connection })

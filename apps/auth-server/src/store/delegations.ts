@@ -1,6 +1,7 @@
 /** Delegations: the tree of lent authority. */
 import { type Actor, type AgentLimits, agentLimitsClaim, agentLimitsSchema } from '@behalf/protocol'
 import { and, eq, isNull } from 'drizzle-orm'
+import { createBatch } from './batch.js'
 import { setBudget } from './budgets.js'
 import type { Client } from './clients.js'
 import type { Database, Drizzle, Row } from './database.js'
@@ -82,11 +83,19 @@ export type Standing = Pick<
   'client_id' | 'tenant_id' | 'scope' | 'resources' | 'agent_limits'
 >
 
+/** Requests of one moment share a statement. It starts after the last of them, so none is stale. */
+const batchedFind = (read: Database['read']) => {
+  const flush = async (ids: string[]): Promise<{ delegation: Delegation | undefined }[]> => {
+    const rows = await read(`${columns} where id = any($1::text[])`, [[...new Set(ids)]])
+    const byId = new Map(rows.map((row) => [row.id, parse(row)]))
+    return ids.map((id) => ({ delegation: byId.get(id) }))
+  }
+  const batched = createBatch(flush)
+  return async (id: string): Promise<Delegation | undefined> => (await batched(id)).delegation
+}
+
 export const delegationsStore = ({ read, report, drizzle }: Database) => ({
-  find: async (id: string): Promise<Delegation | undefined> => {
-    const [row] = await read(`${columns} where id = $1`, [id])
-    return row && parse(row)
-  },
+  find: batchedFind(read),
 
   /** Those that there are, in no order. */
   findMany: async (ids: readonly string[]): Promise<Delegation[]> =>

@@ -23,6 +23,8 @@ export interface NewDelegation {
   budget_ids: readonly string[]
   /** Micro-USD, as decimal text. */
   cap: string | undefined
+  /** Micro-USD to be set aside for it, once it has been made. */
+  set_aside: string | undefined
   rule_ids: readonly string[] | undefined
   expires_at: string
 }
