@@ -8,6 +8,7 @@ import ts from 'typescript'
 export interface SourceFile {
   /** From the root of the repository, with slashes. */
   path: string
+  text: string
   lines: number
   imports: readonly Import[]
   /** Names that are used as values or types, and `object.member` pairs. */
@@ -98,7 +99,7 @@ export const readSource = (path: string, text: string): SourceFile => {
   }
   visit(file)
   const lines = text.split('\n').length - (text.endsWith('\n') ? 1 : 0)
-  return { path, lines, imports, names, exportsAll, exportsDefault }
+  return { path, text, lines, imports, names, exportsAll, exportsDefault }
 }
 
 const filesBelow = (folder: string): string[] =>

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command: reads the environment and the configuration file, starts, stops on a signal. */
+/** The command: reads the environment and the configuration file; serves, or verifies the ledger. */
 import { existsSync, readFileSync } from 'node:fs'
 import { DrizzleQueryError } from 'drizzle-orm'
 import { pino } from 'pino'
@@ -7,8 +7,9 @@ import { checkConfig } from './check-config.js'
 import { type Config, ConfigError, parseConfig } from './config.js'
 import { developmentSecret } from './development-secret.js'
 import { startServer } from './server.js'
-import { readSettings, type Settings } from './settings.js'
+import { readDatabaseUrl, readSettings, type Settings } from './settings.js'
 import { isDatabaseAway } from './store/failures.js'
+import { printVerification } from './verify-command.js'
 
 const defaultConfigPath = './behalf.config.json'
 
@@ -38,7 +39,7 @@ const secretFor = ({ secret, databaseUrl }: Settings): string => {
   return made.secret
 }
 
-const run = async (): Promise<void> => {
+const serve = async (): Promise<void> => {
   const settings = readSettings(process.env)
   const config = readConfig(settings)
   const log = pino({ level: settings.logLevel }, pino.destination(2))
@@ -73,7 +74,22 @@ const explain = (error: unknown): string => {
   return message ?? String(error)
 }
 
-run().catch((error: unknown) => {
+const verify = async (): Promise<void> => {
+  const ok = await printVerification(readDatabaseUrl(process.env), (line) => {
+    process.stdout.write(`${line}\n`)
+  })
+  process.exitCode = ok ? 0 : 1
+}
+
+const commands: Record<string, () => Promise<void>> = { serve, 'ledger:verify': verify }
+
+const run = async (name = 'serve'): Promise<void> => {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (command) return command()
+  throw new ConfigError(`there is no command "${name}": ${Object.keys(commands).join(', ')}`)
+}
+
+run(process.argv[2]).catch((error: unknown) => {
   say(explain(error).replace(/^/gm, 'behalf: '))
   process.exit(1)
 })

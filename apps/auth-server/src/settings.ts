@@ -49,9 +49,15 @@ const checkIssuer = (issuer: string | undefined): string | undefined => {
   throw new ConfigError(`BEHALF_ISSUER: "${issuer}" ${problem}`)
 }
 
+type Environment = Record<string, string | undefined>
+
+/** @throws ConfigError */
+export const readDatabaseUrl = (env: Environment): string =>
+  checkDatabaseUrl(env.DATABASE_URL || 'pglite:./.behalf')
+
 /** @throws ConfigError with one line that says what to change */
-export const readSettings = (env: Record<string, string | undefined>): Settings => {
-  const databaseUrl = checkDatabaseUrl(env.DATABASE_URL || 'pglite:./.behalf')
+export const readSettings = (env: Environment): Settings => {
+  const databaseUrl = readDatabaseUrl(env)
   const logLevel = env.LOG_LEVEL || 'info'
   if (!logLevels.includes(logLevel)) {
     throw new ConfigError(`LOG_LEVEL: must be one of ${logLevels.join(', ')}`)

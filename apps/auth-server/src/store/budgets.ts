@@ -41,8 +41,8 @@ const audit = `
   select b.id, b.spent::text, b.held::text, coalesce(e.spent, 0)::text as entered_spent,
     coalesce(e.held, 0)::text as entered_held
   from budgets b left join (
-    select id, sum(spent) as spent, sum(held) as held
-    from ledger_entries, unnest(budget_ids) as id group by id
+    select part.id, sum(spent) as spent, sum(held) as held
+    from ledger_entries, unnest(budget_ids) as part(id) group by part.id
   ) e on e.id = b.id
   where $1::text is null or b.tenant_id = $1::text
   order by b.id`
