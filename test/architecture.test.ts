@@ -177,7 +177,7 @@ const rules: Rule[] = [
   },
   {
     title: 'no amount is ever a float: money is bigint, parsed from its text and printed to it',
-    where: /^(packages|apps|examples)\//,
+    where: /^(packages|apps)\//,
     problems: ({ text }) =>
       text.match(/\b(parseFloat|toFixed|toPrecision|1e6|1_?000_?000)\b/g) ?? [],
     bites: ['packages/client/src/a.ts', 'export const usd = (micros: number) => micros / 1e6'],
