@@ -8,6 +8,7 @@ import { lendOwnToken } from './client-credentials.js'
 import { createDelegatedToken, type DelegatedToken } from './delegated-token.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createHandOff, type HandOff, parseHandOff } from './hand-off.js'
+import { type LimitOptions, limitErrorsOf, passLimit } from './limit-response.js'
 import { revokeToken } from './revocation.js'
 import type { AgentOptions } from './settings.js'
 import { exchangeToken, type NarrowOptions } from './token-exchange.js'
@@ -26,6 +27,8 @@ export interface TokenOptions {
   /** Absent: all that the agent may have there. */
   scope?: ScopeOption
 }
+
+export interface FetchOptions extends TokenOptions, LimitOptions {}
 
 export interface ExchangeOptions extends NarrowOptions {
   subjectToken: TokenLike
@@ -57,7 +60,7 @@ export interface Agent {
   fetch(
     input: string | URL | Request,
     init?: RequestInit,
-    options?: TokenOptions,
+    options?: FetchOptions,
   ): Promise<Response>
   /** Lends another agent a part of what this one may do. */
   delegate(options: DelegateOptions): Promise<HandOff>
@@ -162,8 +165,11 @@ export const createAgent = (options: AgentOptions): Agent => {
     delegations: createDelegations(parts),
     token: async ({ resource, scope } = {}) =>
       parts.ownToken({ resources: resourcesOf(parts, resource), scope: readScopeOption(scope) }),
-    fetch: async (input, init, tokenOptions = {}) =>
-      authorizedFetch(ownSource(parts, tokenOptions), input, init),
+    fetch: async (input, init, fetchOptions = {}) => {
+      const limitErrors = limitErrorsOf(parts.settings, fetchOptions)
+      const response = await authorizedFetch(ownSource(parts, fetchOptions), input, init)
+      return passLimit(response, limitErrors, parts.settings)
+    },
     delegate: (delegateOptions) => delegate(parts, delegateOptions),
     accept: (handOff, acceptOptions = {}) => accept(parts, handOff, acceptOptions),
     exchange: async ({ subjectToken, actorToken, ...rest }) =>

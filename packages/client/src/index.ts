@@ -14,6 +14,7 @@ export {
   createAgent,
   type DelegateOptions,
   type ExchangeOptions,
+  type FetchOptions,
   type TokenOptions,
 } from './agent.js'
 export type { AgentToken, ExchangedToken } from './agent-token.js'
@@ -24,5 +25,15 @@ export { type DiscoverOptions, discover } from './discovery.js'
 export type { ExplainOptions } from './explain.js'
 export type { DelegationAllowed, DelegationAnswer, DelegationRefused } from './explanation.js'
 export type { HandOff } from './hand-off.js'
-export type { AgentOptions, Fetch } from './settings.js'
+export {
+  BudgetError,
+  type BudgetErrorCode,
+  isBudgetError,
+  isRateLimitError,
+  type LimitError,
+  RateLimitError,
+} from './limit-error.js'
+export { limitErrorFromBody } from './limit-refusal.js'
+export { type LimitErrorOfOptions, type LimitOptions, limitErrorOf } from './limit-response.js'
+export type { AgentOptions, Fetch, LimitErrors } from './settings.js'
 export type { DelegationLike, TokenLike } from './token-like.js'

@@ -44,7 +44,7 @@ export const parseAnswer = <T>(schema: Schema<T>, body: unknown): T => {
 /** HTTP Basic, however the client authenticates at the token endpoint: there is no form here. */
 export const callApi = async (
   url: string,
-  { fetch, timeoutMs, clientId, clientSecret }: Settings,
+  { fetch, timeoutMs, clientId, clientSecret, now }: Settings,
   { method = 'GET', maxBytes }: CallOptions = {},
 ): Promise<Record<string, unknown> | undefined> => {
   const headers = {
@@ -55,5 +55,5 @@ export const callApi = async (
   const init = { method, headers, ...(method === 'POST' && { body: '{}' }) }
   const response = await requestJson(url, { fetch, timeoutMs, init, maxBytes, party })
   if (isSuccess(response)) return response.body
-  throw refusalOf(response, [clientSecret, headers.authorization])
+  throw refusalOf(response, { secrets: [clientSecret, headers.authorization], now })
 }
