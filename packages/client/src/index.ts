@@ -2,6 +2,8 @@ export {
   type Actor,
   type AgentLimitsClaim,
   type AuthorizationServerMetadata,
+  type BudgetMode,
+  type BudgetPeriod,
   type Delegation,
   isOAuthError,
   type NarrowingReport,
@@ -18,7 +20,7 @@ export {
   type TokenOptions,
 } from './agent.js'
 export type { AgentToken, ExchangedToken } from './agent-token.js'
-export type { AgentBudget } from './budget.js'
+export type { AgentBudget, PeriodBudget } from './budget.js'
 export type { DelegatedToken } from './delegated-token.js'
 export type { DelegationPage, Delegations, ListOptions } from './delegations.js'
 export { type DiscoverOptions, discover } from './discovery.js'
