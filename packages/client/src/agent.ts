@@ -106,7 +106,7 @@ const ownSource = (parts: Parts, options: TokenOptions): TokenSource => {
 }
 
 const delegate = async (parts: Parts, options: DelegateOptions): Promise<HandOff> => {
-  const { to, token, scope, limits } = options
+  const { to, token, scope, limits, budgetMode } = options
   const { issuer } = parts.settings
   if (typeof to !== 'string' || to === '') {
     throw new TypeError('delegate: `to` must be the client_id of an agent.')
@@ -114,7 +114,7 @@ const delegate = async (parts: Parts, options: DelegateOptions): Promise<HandOff
   const resources =
     token === undefined ? resourcesOf(parts, options.resource) : readResources(options.resource)
   const handOff = async (subjectToken: string): Promise<HandOff> => {
-    const narrowed = { requestedActor: to, resource: resources, scope, limits }
+    const narrowed = { requestedActor: to, resource: resources, scope, limits, budgetMode }
     const issued = await exchangeToken(parts.endpoint, { subjectToken, ...narrowed })
     return createHandOff(issued, { issuer, to, resources })
   }

@@ -1,5 +1,11 @@
-/** What is left to spend. */
-import { type Budget, type BudgetMode, type BudgetPeriod, budgetSchema } from '@behalf/protocol'
+/** What is left to spend, and giving back what was set aside. */
+import {
+  type Budget,
+  type BudgetMode,
+  type BudgetPeriod,
+  budgetSchema,
+  isOAuthError,
+} from '@behalf/protocol'
 import { hide } from './hidden.js'
 import { readTimestamp } from './instant.js'
 import { budgetWords } from './limit-words.js'
@@ -90,5 +96,25 @@ const urlOf = async (endpoint: TokenEndpoint, id: string): Promise<string> => {
 /** @throws OAuthError `not_found` when this agent has no part in the delegation */
 export const readBudget = async (endpoint: TokenEndpoint, id: string): Promise<AgentBudget> => {
   const body = await callApi(await urlOf(endpoint, id), endpoint.settings)
+  return agentBudget(parseAnswer(budgetSchema, body))
+}
+
+const isLost = (error: unknown): boolean => isOAuthError(error) && error.reason === 'network_error'
+
+/** An answer that got lost is asked for once more, under the same key: the server does it once. */
+const postOnce = async (url: string, { settings }: TokenEndpoint) => {
+  const headers = { 'idempotency-key': crypto.randomUUID() }
+  const post = () => callApi(url, settings, { method: 'POST', headers })
+  try {
+    return await post()
+  } catch (error) {
+    if (isLost(error)) return post()
+    throw error
+  }
+}
+
+/** @throws OAuthError the server's refusal */
+export const closeBudget = async (endpoint: TokenEndpoint, id: string): Promise<AgentBudget> => {
+  const body = await postOnce(`${await urlOf(endpoint, id)}/close`, endpoint)
   return agentBudget(parseAnswer(budgetSchema, body))
 }

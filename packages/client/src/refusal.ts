@@ -13,6 +13,14 @@ const hints: ReadonlyMap<unknown, string> = new Map([
   ],
 ])
 
+/** Finer ones, by `error_detail`. */
+const reasonHints: ReadonlyMap<unknown, string> = new Map([
+  [
+    'insufficient_budget',
+    "Lend less, close an escrow that is done with, or let it draw on yours: budgetMode 'shared'.",
+  ],
+])
+
 /** A server may quote what it refuses. What it quotes would end in a log. */
 const quotesCredential = (body: object, secrets: readonly (string | undefined)[]): boolean => {
   const text = JSON.stringify(body)
@@ -43,7 +51,7 @@ export const refusalOf = (
   const limit = limitErrorFrom({ status, body: told ?? {}, headers, now: now() })
   if (limit) return limit
   if (typeof told?.error !== 'string') return failure(status)
-  const hint = hints.get(told.error)
+  const hint = reasonHints.get(body?.error_detail) ?? hints.get(told.error)
   return oauthErrorFromBody(status, quotes ? told : { error_hint: hint, ...told })
 }
 

@@ -13,6 +13,7 @@ export interface CallOptions {
   /** @defaultValue 'GET' */
   method?: 'GET' | 'POST'
   maxBytes?: number
+  headers?: Readonly<Record<string, string>>
 }
 
 const party = 'The authorization server'
@@ -45,9 +46,10 @@ export const parseAnswer = <T>(schema: Schema<T>, body: unknown): T => {
 export const callApi = async (
   url: string,
   { fetch, timeoutMs, clientId, clientSecret, now }: Settings,
-  { method = 'GET', maxBytes }: CallOptions = {},
+  { method = 'GET', maxBytes, headers: more }: CallOptions = {},
 ): Promise<Record<string, unknown> | undefined> => {
   const headers = {
+    ...more,
     accept: 'application/json',
     authorization: basicAuthorization(clientId, clientSecret),
     ...(method === 'POST' && { 'content-type': 'application/json' }),

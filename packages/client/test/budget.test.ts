@@ -1,5 +1,6 @@
+import { readBasicAuthorization } from '@behalf/protocol'
 import { describe, expect, test } from 'vitest'
-import { createWorld, issuer, json, metadata, refusal } from './stub.js'
+import { createWorld, issuer, json, metadata, refusal, secret } from './stub.js'
 
 const budgets = `${metadata.agent_budget_endpoint}/budgets`
 const week = {
@@ -137,5 +138,131 @@ describe('budget', () => {
     const world = createWorld()
     world.on(metadata.token_endpoint, () => json({ access_token: 'x', token_type: 'bearer' }))
     expect(await refusal(world.agent().budget())).toMatchObject({ reason: 'unreadable_token' })
+  })
+})
+
+describe('a budget in escrow', () => {
+  const modeSent = (world: ReturnType<typeof createWorld>) =>
+    world.tokenCalls().at(-1)?.form.get('budget_mode')
+
+  test('is asked for in the exchange, and not named when nobody asks', async () => {
+    const world = createWorld()
+    const agent = world.agent()
+    await agent.delegate({ to: 'researcher' })
+    expect(modeSent(world)).toBeNull()
+    for (const budgetMode of ['escrow', 'shared'] as const) {
+      await agent.delegate({ to: 'researcher', budgetMode, limits: { cost_budget_usd: '2' } })
+      expect(modeSent(world)).toBe(budgetMode)
+    }
+  })
+
+  test('is explained as it would be asked for', async () => {
+    const world = createWorld()
+    const answer = { allowed: false, error: 'access_denied', error_detail: 'insufficient_budget' }
+    world.on(metadata.delegation_check_endpoint, () => json(answer))
+    const asked = { to: 'researcher', budgetMode: 'escrow' } as const
+    const said = await world.agent().delegations.explain(asked)
+    const [call] = world.to(metadata.delegation_check_endpoint)
+    expect(call?.form.get('budget_mode')).toBe('escrow')
+    expect(said).toMatchObject({ allowed: false, hint: expect.stringContaining('Lend less') })
+  })
+
+  test('of a mode that is not known is misuse, and nothing is lent', async () => {
+    const world = createWorld()
+    const budgetMode = 'Escrow' as 'escrow'
+    const agent = world.agent()
+    expect(await refusal(agent.delegate({ to: 'researcher', budgetMode }))).toBeInstanceOf(
+      TypeError,
+    )
+    expect(world.tokenCalls().some(({ form }) => form.has('subject_token'))).toBe(false)
+  })
+
+  test('that is not covered is refused with what is left, and a way out', async () => {
+    const world = createWorld()
+    const agent = world.agent()
+    await agent.token()
+    const details = { required: '9', remaining: '1.2', limited_by: 'agent:orchestrator' }
+    const body = { error: 'access_denied', error_detail: 'insufficient_budget', ...details }
+    world.on(metadata.token_endpoint, () => json(body, 403))
+    const error = await refusal(agent.delegate({ to: 'researcher', budgetMode: 'escrow' }))
+    expect(error).toMatchObject({
+      code: 'access_denied',
+      reason: 'insufficient_budget',
+      details,
+      hint: expect.stringContaining("budgetMode 'shared'"),
+    })
+    world.on(metadata.token_endpoint, () => json({ ...body, error_hint: 'Ask Bo.' }, 403))
+    const told = await refusal(agent.delegate({ to: 'researcher', budgetMode: 'escrow' }))
+    expect(told.hint).toBe('Ask Bo.')
+  })
+})
+
+describe('closeBudget', () => {
+  const url = `${budgets}/dlg_2/close`
+  const closed = { ...bare, delegation_id: 'dlg_2', mode: 'escrow', cap_usd: '1', spent_usd: '1' }
+  const closing = () => {
+    const world = createWorld()
+    const keys: (string | null)[] = []
+    let lost = 0
+    world.on(url, (request) => {
+      keys.push(request.headers.get('idempotency-key'))
+      lost -= 1
+      if (lost >= 0) throw new TypeError('connection reset')
+      return json(closed)
+    })
+    const lose = (answers: number) => {
+      lost = answers
+    }
+    return { world, agent: world.agent(), keys, lose }
+  }
+
+  test('posts as this client, and answers what the budget is then', async () => {
+    const { world, agent } = closing()
+    const handOff = await agent.delegate({ to: 'researcher', budgetMode: 'escrow' })
+    for (const one of [handOff, handOff.text, 'dlg_2']) {
+      const budget = await agent.delegations.closeBudget(one)
+      expect(budget).toMatchObject({ delegationId: 'dlg_2', mode: 'escrow', cap: '1', spent: '1' })
+    }
+    const [call] = world.to(url)
+    expect(call?.method).toBe('POST')
+    expect(readBasicAuthorization(call?.authorization ?? '')?.clientSecret).toBe(secret)
+  })
+
+  test('has a new Idempotency-Key each time, and the same one for a lost answer', async () => {
+    const { agent, keys, lose } = closing()
+    await agent.delegations.closeBudget('dlg_2')
+    lose(1)
+    await agent.delegations.closeBudget('dlg_2')
+    expect(keys).toHaveLength(3)
+    expect(keys[0]).toMatch(/^[\x21-\x7e]{16,255}$/)
+    expect(keys[1]).not.toBe(keys[0])
+    expect(keys[2]).toBe(keys[1])
+  })
+
+  test('gives up after a second lost answer', async () => {
+    const { agent, keys, lose } = closing()
+    lose(9)
+    const error = await refusal(agent.delegations.closeBudget('dlg_2'))
+    expect(error).toMatchObject({ reason: 'network_error' })
+    expect(keys).toHaveLength(2)
+  })
+
+  test('is asked once when it is refused, and says what to do', async () => {
+    const { world, agent } = closing()
+    world.on(url, () => json({ error: 'not_found' }, 404))
+    const error = await refusal(agent.delegations.closeBudget('dlg_2'))
+    expect(error).toMatchObject({
+      code: 'not_found',
+      hint: expect.stringContaining('Check the id'),
+    })
+    expect(world.to(url)).toHaveLength(1)
+  })
+
+  test('sends nothing for what names no delegation', async () => {
+    const { world, agent } = closing()
+    for (const wrong of ['', '../x', { delegationId: undefined }]) {
+      expect(await refusal(agent.delegations.closeBudget(wrong))).toBeInstanceOf(TypeError)
+    }
+    expect(world.calls).toEqual([])
   })
 })
