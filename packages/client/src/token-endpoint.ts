@@ -66,12 +66,12 @@ export interface FormAnswer {
 
 /** Posts a form as this client. */
 export const askForm = async (url: string, form: Form, settings: Settings): Promise<FormAnswer> => {
-  const { fetch, timeoutMs, clientSecret } = settings
+  const { fetch, timeoutMs, clientSecret, now } = settings
   const params = authenticatedForm(settings, form)
   const init = { method: 'POST', headers: headersOf(settings), body: params.toString() }
   const response = await requestJson(url, { fetch, timeoutMs, init, party })
   const secrets = [clientSecret, ...credentials.map((name) => params.get(name) ?? '')]
-  return { response, refusal: () => refusalOf(response, secrets) }
+  return { response, refusal: () => refusalOf(response, { secrets, now }) }
 }
 
 /** Posts a form as this client. @throws OAuthError for every answer but a success. */
