@@ -1,0 +1,105 @@
+/** The books as the database has them, read past the server: all SQL of the crash tests is here. */
+import postgres from 'postgres'
+import type { Answer } from './acknowledgements.js'
+
+/** One reservation as the ledger has it. Micro-USD. */
+export interface LedgerRow {
+  id: string
+  delegationId: string
+  state: string
+  amount: bigint
+  charged: bigint | undefined
+  overdue: boolean
+}
+
+export interface StoredAnswer extends Answer {
+  key: string
+}
+
+/** Every budget that is beyond its cap, or below nothing. The cap that was wanted does not count. */
+const overCap = `
+  select id, cap::text, spent::text, held::text from budgets
+  where spent + held > cap or spent < 0 or held < 0`
+
+/** Every budget whose balances, entries and reservations do not tell one story. In one snapshot. */
+const disagreeing = `
+  with entered as (
+    select budget_id as id, sum(spent) as spent, sum(held) as held from ledger_entries group by 1
+  ), reserved as (
+    select unnest(budget_ids) as id, sum(charged) as spent,
+      sum(amount) filter (where state = 'reserved') as held
+    from reservations group by 1
+  )
+  select b.id, b.spent::text, b.held::text, e.spent::text as entered_spent,
+    e.held::text as entered_held, r.spent::text as reserved_spent, r.held::text as reserved_held
+  from budgets b left join entered e on e.id = b.id left join reserved r on r.id = b.id
+  where (b.spent, b.held) is distinct from (coalesce(e.spent, 0), coalesce(e.held, 0))
+    or (b.spent, b.held) is distinct from (coalesce(r.spent, 0), coalesce(r.held, 0))`
+
+/** Movements that were made twice: each kind of them is made once for a reservation on a budget. */
+const repeated = `
+  select budget_id, reservation_id, kind, count(*)::int as times from ledger_entries
+  group by 1, 2, 3 having count(*) > 1`
+
+/** Movements of nothing that is known. */
+const orphaned = `
+  select reservation_id, kind from ledger_entries e
+  where not exists (select from reservations r where r.id = e.reservation_id)`
+
+const say = (what: string, rows: readonly object[]): string[] =>
+  rows.map((row) => `${what}: ${JSON.stringify(row)}`)
+
+export const openBooks = (url: string) => {
+  const sql = postgres(url, { max: 2, onnotice: () => {}, backoff: () => 0.1 })
+  const rowsOf = (text: string) => sql.unsafe<Record<string, unknown>[]>(text)
+  return {
+    /** Quick, for an observer that looks often. */
+    overCap: async () => say('over its cap', await rowsOf(overCap)),
+
+    /** Everything that can be wrong with the books by themselves. */
+    problems: async (): Promise<string[]> => [
+      ...say('over its cap', await rowsOf(overCap)),
+      ...say('balances, entries and reservations differ', await rowsOf(disagreeing)),
+      ...say('moved more than once', await rowsOf(repeated)),
+      ...say('moved for nothing', await rowsOf(orphaned)),
+    ],
+
+    /** The reservations on these delegations and the answers that are kept, in one snapshot. */
+    ledger: (delegationIds: readonly string[]) =>
+      sql.begin('isolation level repeatable read read only', async (snapshot) => {
+        const rows = await snapshot<
+          { id: string; delegation_id: string; state: string; amount: string; charged: string }[]
+        >`
+          select id, delegation_id, state, amount::text, charged::text, expires_at < now() as overdue
+          from reservations where delegation_id = any(${[...delegationIds]})`
+        const answers = await snapshot<StoredAnswer[]>`
+          select key, status, body from idempotency_keys`
+        return {
+          reservations: rows.map(
+            (row): LedgerRow => ({
+              id: row.id,
+              delegationId: row.delegation_id,
+              state: row.state,
+              amount: BigInt(row.amount),
+              charged: row.charged === null ? undefined : BigInt(row.charged),
+              overdue: Boolean((row as { overdue?: unknown }).overdue),
+            }),
+          ),
+          answers: answers.map(({ key, status, body }) => ({ key, status, body })),
+        }
+      }),
+
+    /** What is held in all. Micro-USD. */
+    held: async (): Promise<bigint> => {
+      const [row] = await rowsOf(`select coalesce(sum(held), 0)::text as held from budgets`)
+      return BigInt(String(row?.held))
+    },
+
+    /** Every balance, to be compared with a later one. */
+    balances: async () => JSON.stringify(await rowsOf(`select * from budgets order by id`)),
+
+    close: () => sql.end({ timeout: 1 }),
+  }
+}
+
+export type Books = Awaited<ReturnType<typeof openBooks>>
