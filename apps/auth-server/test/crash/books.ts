@@ -21,30 +21,45 @@ const overCap = `
   select id, cap::text, spent::text, held::text from budgets
   where spent + held > cap or spent < 0 or held < 0`
 
-/** Every budget whose balances, entries and reservations do not tell one story. In one snapshot. */
+/**
+ * Every budget whose balances, entries, reservations and leases do not tell one story. In one snapshot.
+ * Nothing here is set aside in escrow, where holds below do not reach up.
+ */
 const disagreeing = `
   with entered as (
-    select budget_id as id, sum(spent) as spent, sum(held) as held from ledger_entries group by 1
-  ), reserved as (
-    select unnest(budget_ids) as id, sum(charged) as spent,
-      sum(amount) filter (where state = 'reserved') as held
-    from reservations group by 1
+    select unnest(budget_ids) as id, sum(spent) as spent, sum(held) as held
+    from ledger_entries group by 1
+  ), drawn as (
+    select unnest(budget_ids) as id, coalesce(charged, 0) as spent,
+      case when state = 'reserved' then amount else 0 end as held, 0 as open, 0 as requests
+    from reservations
+    union all
+    select unnest(budget_ids), spent + expired, held, (state = 'open')::int, requests_held
+    from leases
+  ), told as (
+    select id, sum(spent) as spent, sum(held) as held, sum(open) as open, sum(requests) as requests
+    from drawn group by 1
   )
-  select b.id, b.spent::text, b.held::text, e.spent::text as entered_spent,
-    e.held::text as entered_held, r.spent::text as reserved_spent, r.held::text as reserved_held
-  from budgets b left join entered e on e.id = b.id left join reserved r on r.id = b.id
+  select b.id, b.spent::text, b.held::text, b.leases, b.requests_held,
+    e.spent::text as entered_spent, e.held::text as entered_held, t.spent::text as told_spent,
+    t.held::text as told_held, t.open::text as open_leases, t.requests::text as told_requests
+  from budgets b left join entered e on e.id = b.id left join told t on t.id = b.id
   where (b.spent, b.held) is distinct from (coalesce(e.spent, 0), coalesce(e.held, 0))
-    or (b.spent, b.held) is distinct from (coalesce(r.spent, 0), coalesce(r.held, 0))`
+    or (b.spent, b.held, b.leases, b.requests_held) is distinct from (coalesce(t.spent, 0),
+      coalesce(t.held, 0), coalesce(t.open, 0), coalesce(t.requests, 0))`
 
-/** Movements that were made twice: each kind of them is made once for a reservation on a budget. */
+/** Movements that were made twice. Only a lease grows, spends and returns more than once. */
 const repeated = `
-  select budget_id, reservation_id, kind, count(*)::int as times from ledger_entries
-  group by 1, 2, 3 having count(*) > 1`
+  select ref, kind, count(*)::int as times from ledger_entries
+  where kind not in ('lease', 'lease_spend', 'lease_return', 'cap')
+  group by 1, 2 having count(*) > 1`
 
 /** Movements of nothing that is known. */
 const orphaned = `
-  select reservation_id, kind from ledger_entries e
-  where not exists (select from reservations r where r.id = e.reservation_id)`
+  select ref, kind from ledger_entries e
+  where not exists (select from reservations r where r.id = e.ref)
+    and not exists (select from leases l where l.id = e.ref)
+    and not exists (select from budgets b where b.id = e.ref)`
 
 const say = (what: string, rows: readonly object[]): string[] =>
   rows.map((row) => `${what}: ${JSON.stringify(row)}`)
