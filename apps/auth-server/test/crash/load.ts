@@ -121,7 +121,10 @@ const untilAnswered = async (load: Load, operation: Operation, random: Random): 
 }
 
 /** Runs a few at a time. */
-const runAll = async <T>(things: readonly T[], run: (thing: T) => Promise<void>): Promise<void> => {
+export const runAll = async <T>(
+  things: readonly T[],
+  run: (thing: T) => Promise<void>,
+): Promise<void> => {
   const waiting = [...things]
   const worker = async (): Promise<void> => {
     for (let thing = waiting.shift(); thing !== undefined; thing = waiting.shift()) await run(thing)

@@ -111,6 +111,7 @@ export const openScene = async ({ databaseUrl, random, issuer }: SceneOptions) =
     servers,
     books,
     log,
+    address,
     url,
     /** Charges on delegations that were not there before, so that each round has a cap to meet. */
     createLoad: async (caps: readonly string[]): Promise<Load> => {
