@@ -1,6 +1,6 @@
 /** What the client side knows: what it asked for, and what it was told. Written before and after. */
 
-export type Kind = 'reserve' | 'settle' | 'release'
+export type Kind = 'reserve' | 'settle' | 'release' | 'lease' | 'renew' | 'close'
 
 export interface Answer {
   status: number
@@ -16,6 +16,8 @@ export interface Operation {
   delegationId: string
   /** Of a settlement or a release. */
   reservationId?: string
+  /** Of a renewal or a close. */
+  leaseId?: string
   /** The first answer that is no "try again"; absent while nobody knows what became of it. */
   answer?: Answer
   attempts: number
@@ -29,6 +31,9 @@ const expected: Record<Kind, readonly number[]> = {
   reserve: [201, 402],
   settle: [200, 409],
   release: [200, 409],
+  lease: [201, 402],
+  renew: [200, 402],
+  close: [200],
 }
 
 const same = (one: unknown, other: unknown): boolean =>

@@ -1,8 +1,9 @@
 /** Requests that come late, twice or by halves, and answers that get lost, with two servers. */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { createDatabase } from '../harness.js'
+import { type Load, runAll } from './attempts.js'
 import { attempt } from './ledger-client.js'
-import { type Load, repeatSome, resolveDoubts, runAll, startWork } from './load.js'
+import { repeatSome, resolveDoubts, startWork } from './load.js'
 import { openScene, type Scene } from './scene.js'
 import { type Random, roundsOr, seededRandom, sleep } from './seeded.js'
 import { type BadNetwork, deliver, type Fate, startBadNetwork } from './tcp-proxy.js'

@@ -12,6 +12,20 @@ export interface LedgerRow {
   overdue: boolean
 }
 
+/** One lease as the ledger has it. */
+export interface LeaseRow {
+  id: string
+  delegationId: string
+  state: string
+  seq: number
+  held: bigint
+  /** Reported and charged. */
+  spent: bigint
+  /** Charged because nobody reported it in time. */
+  expired: bigint
+  overrun: bigint
+}
+
 export interface StoredAnswer extends Answer {
   key: string
 }
@@ -64,6 +78,26 @@ const orphaned = `
 const say = (what: string, rows: readonly object[]): string[] =>
   rows.map((row) => `${what}: ${JSON.stringify(row)}`)
 
+const toLedgerRow = (row: Record<string, unknown>): LedgerRow => ({
+  id: String(row.id),
+  delegationId: String(row.delegation_id),
+  state: String(row.state),
+  amount: BigInt(String(row.amount)),
+  charged: row.charged === null ? undefined : BigInt(String(row.charged)),
+  overdue: row.overdue === true,
+})
+
+const toLeaseRow = (row: Record<string, unknown>): LeaseRow => ({
+  id: String(row.id),
+  delegationId: String(row.delegation_id),
+  state: String(row.state),
+  seq: Number(row.seq),
+  held: BigInt(String(row.held)),
+  spent: BigInt(String(row.spent)),
+  expired: BigInt(String(row.expired)),
+  overrun: BigInt(String(row.overrun)),
+})
+
 export const openBooks = (url: string) => {
   const sql = postgres(url, { max: 2, onnotice: () => {}, backoff: () => 0.1 })
   const rowsOf = (text: string) => sql.unsafe<Record<string, unknown>[]>(text)
@@ -79,28 +113,22 @@ export const openBooks = (url: string) => {
       ...say('moved for nothing', await rowsOf(orphaned)),
     ],
 
-    /** The reservations on these delegations and the answers that are kept, in one snapshot. */
+    /** What is on these delegations, and the answers that are kept, in one snapshot. */
     ledger: (delegationIds: readonly string[]) =>
       sql.begin('isolation level repeatable read read only', async (snapshot) => {
-        const rows = await snapshot<
-          { id: string; delegation_id: string; state: string; amount: string; charged: string }[]
-        >`
+        const ids = [...delegationIds]
+        const reservations = await snapshot<Record<string, unknown>[]>`
           select id, delegation_id, state, amount::text, charged::text, expires_at < now() as overdue
-          from reservations where delegation_id = any(${[...delegationIds]})`
+          from reservations where delegation_id = any(${ids})`
+        const leases = await snapshot<Record<string, unknown>[]>`
+          select id, delegation_id, state, seq, held::text, spent::text, expired::text, overrun::text
+          from leases where delegation_id = any(${ids})`
         const answers = await snapshot<StoredAnswer[]>`
           select key, status, body from idempotency_keys`
         return {
-          reservations: rows.map(
-            (row): LedgerRow => ({
-              id: row.id,
-              delegationId: row.delegation_id,
-              state: row.state,
-              amount: BigInt(row.amount),
-              charged: row.charged === null ? undefined : BigInt(row.charged),
-              overdue: Boolean((row as { overdue?: unknown }).overdue),
-            }),
-          ),
-          answers: answers.map(({ key, status, body }) => ({ key, status, body })),
+          reservations: reservations.map(toLedgerRow),
+          leases: leases.map(toLeaseRow),
+          answers: answers.map(({ key, status, body }): StoredAnswer => ({ key, status, body })),
         }
       }),
 

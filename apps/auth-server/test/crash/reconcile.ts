@@ -1,7 +1,8 @@
 /** The client's log against the ledger: what was acknowledged is there, what is there was asked for. */
-import { formatUsd } from '@behalf/protocol'
 import { type Acknowledgements, type Operation, sameAnswer } from './acknowledgements.js'
 import type { Books, LedgerRow, StoredAnswer } from './books.js'
+import { microsOf } from './money.js'
+import { checkLease } from './reconcile-leases.js'
 
 /** How a reservation may have ended when it is in this state, as an answer would have said it. */
 interface End {
@@ -9,12 +10,10 @@ interface End {
   charged: bigint | undefined
 }
 
-const micros = (usd: unknown): bigint => BigInt(Math.round(Number(usd) * 1e6))
-
 /** What the request would do, had it been done. */
 const endBy = ({ kind, body }: Operation, { amount }: LedgerRow): End => {
   if (kind === 'release') return { state: 'released', charged: 0n }
-  const actual = micros(body.amount_usd)
+  const actual = microsOf(body.amount_usd)
   return { state: 'settled', charged: actual < amount ? actual : amount }
 }
 
@@ -39,7 +38,7 @@ const checkRow = (
   endings: readonly Operation[],
 ): string[] => {
   if (reserved?.kind !== 'reserve') return [`nobody asked for ${describe(row)}`]
-  if (formatUsd(row.amount) !== formatUsd(micros(reserved.body.amount_usd))) {
+  if (row.amount !== microsOf(reserved.body.amount_usd)) {
     return [`${describe(row)} was asked for as ${reserved.body.amount_usd}`]
   }
   const told = endings.filter(({ answer }) => answer?.status === 200)
@@ -61,7 +60,7 @@ const checkRow = (
 
 const checkAcknowledged = (
   operation: Operation,
-  rows: ReadonlyMap<string, LedgerRow>,
+  known: ReadonlySet<string>,
   stored: ReadonlyMap<string, StoredAnswer>,
 ): string[] => {
   const { answer, key, kind } = operation
@@ -70,7 +69,7 @@ const checkAcknowledged = (
   if (!kept || !sameAnswer(kept, answer)) {
     return [`${kind} ${key} was told ${JSON.stringify(answer)}; kept is ${JSON.stringify(kept)}`]
   }
-  return answer.status === 201 && !rows.has(String(answer.body.id))
+  return answer.status === 201 && !known.has(String(answer.body.id))
     ? [`lost: ${kind} ${key} was told ${JSON.stringify(answer.body)}`]
     : []
 }
@@ -84,23 +83,23 @@ export const disagreements = async (
   books: Books,
   delegationIds: readonly string[],
 ): Promise<string[]> => {
-  const { reservations, answers } = await books.ledger(delegationIds)
+  const { reservations, leases, answers } = await books.ledger(delegationIds)
   const operations = log.of(delegationIds)
-  const rows = new Map(reservations.map((row) => [row.id, row]))
+  const known = new Set([...reservations, ...leases].map(({ id }) => id))
   const stored = new Map(answers.map((answer) => [answer.key, answer]))
   const keyOf = new Map(
     answers.flatMap(({ key, status, body }) => (status === 201 ? [[String(body.id), key]] : [])),
   )
-  const endings = new Map<string, Operation[]>()
+  const begunAs = ({ id }: { id: string }) => log.find(keyOf.get(id) ?? '')
+  const after = new Map<string, Operation[]>()
   for (const operation of operations) {
-    const { reservationId: id } = operation
-    if (id !== undefined) endings.set(id, [...(endings.get(id) ?? []), operation])
+    const id = operation.reservationId ?? operation.leaseId
+    if (id !== undefined) after.set(id, [...(after.get(id) ?? []), operation])
   }
   return [
-    ...reservations.flatMap((row) =>
-      checkRow(row, log.find(keyOf.get(row.id) ?? ''), endings.get(row.id) ?? []),
-    ),
-    ...operations.flatMap((operation) => checkAcknowledged(operation, rows, stored)),
+    ...reservations.flatMap((row) => checkRow(row, begunAs(row), after.get(row.id) ?? [])),
+    ...leases.flatMap((row) => checkLease(row, begunAs(row), after.get(row.id) ?? [])),
+    ...operations.flatMap((operation) => checkAcknowledged(operation, known, stored)),
     ...answers.flatMap(({ key }) => (log.find(key) ? [] : [`nobody used the key ${key}`])),
   ]
 }
