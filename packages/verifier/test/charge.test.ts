@@ -85,6 +85,7 @@ describe('a charged action', () => {
       cost: 40_000n,
       remaining: 2_460_000n,
       reservationId: 'rsv_1',
+      leaseId: undefined,
       advisory: false,
       headers: { 'Agent-Budget': 'cost=40000; remaining=2460000; unit="USD"; decimals=6' },
     })
