@@ -27,15 +27,15 @@ export interface Charged<T> {
 export type Run<T> = (charge: Charge) => T | Promise<T>
 
 export interface Budgets {
-  charge: <T>(caller: Caller, options: ChargeOptions<NoInfer<T>>, run: Run<T>) => Promise<T>
+  charge: <T>(caller: Caller, options: ChargeOptions<T>, run: Run<T>) => Promise<T>
   chargeWithReceipt: <T>(
     caller: Caller,
-    options: ChargeOptions<NoInfer<T>>,
+    options: ChargeOptions<T>,
     run: Run<T>,
   ) => Promise<Charged<T>>
   chargeStream: <T extends Streamed>(
     caller: Caller,
-    options: ChargeOptions<NoInfer<T>>,
+    options: ChargeOptions<T>,
     run: Run<T>,
   ) => Promise<T>
   /** One of the `requests_per_hour`. Waits only where somebody must be asked. @throws OAuthError */
@@ -110,7 +110,7 @@ export const createBudgets = (
       try {
         charge.signal?.throwIfAborted()
         const result = await run(meter.charge)
-        return meterStreamed({ result, charge, hold, meter, settings })
+        return await meterStreamed({ result, charge, hold, meter, settings })
       } catch (error) {
         await hold.end(meter.said())
         throw error

@@ -40,11 +40,11 @@ export interface Verifier {
   /** @throws OAuthError and nothing else, whatever the request holds */
   verify: (input: HasHeaders | string, options?: VerifyOptions) => Promise<Caller>
   /** Holds the cost, runs the action, charges what it cost, or gives it back when it throws. */
-  charge: <T>(caller: Caller, options: ChargeOptions<NoInfer<T>>, run: Run<T>) => Promise<T>
+  charge: <T>(caller: Caller, options: ChargeOptions<T>, run: Run<T>) => Promise<T>
   /** The same, with a receipt beside the result. */
   chargeWithReceipt: <T>(
     caller: Caller,
-    options: ChargeOptions<NoInfer<T>>,
+    options: ChargeOptions<T>,
     run: Run<T>,
   ) => Promise<Charged<T>>
   /**
@@ -54,7 +54,7 @@ export interface Verifier {
    */
   chargeStream: <T extends Streamed>(
     caller: Caller,
-    options: ChargeOptions<NoInfer<T>>,
+    options: ChargeOptions<T>,
     run: Run<T>,
   ) => Promise<T>
   /** The value of `WWW-Authenticate`; `undefined` where a new token would not help. */
