@@ -22,6 +22,7 @@ export const until = async (isDone: () => boolean): Promise<void> => {
 
 export const createWorld = async (issuer?: Issuer) => {
   const auth = issuer ?? (await createIssuer())
+  auth.clock.seconds = startSeconds
   /** The verifier's own clock and the server's may be apart, and one may be set. */
   const clock = { ms: 5000, server: startSeconds * 1000 }
   const ledger = createStubLedger(() => clock.server)

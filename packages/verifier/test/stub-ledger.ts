@@ -416,6 +416,8 @@ export const createStubLedger = (now: () => number) => {
     /** Micro-USD that are spent or held of a budget. */
     taken: (id: string): bigint => budgetOf(id).spent + budgetOf(id).held,
     openLeases: (): StubLease[] => [...leases.values()].filter((one) => one.state === 'open'),
+    /** Those that nobody has settled or released. */
+    openReservations: (): number => [...reservations.values()].filter((one) => one.isOpen).length,
     paths: (): string[] => state.calls.map(({ path }) => path),
     count: (pattern: RegExp): number => state.calls.filter(({ path }) => pattern.test(path)).length,
     answer: async (call: LedgerCall): Promise<Response> => {
