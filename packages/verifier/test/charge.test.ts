@@ -350,6 +350,15 @@ describe('without a ledger', () => {
     expect(await refusal(verifier.charge(caller, dear, ran))).toMatchObject({ status: 402 })
   })
 
+  it('advisory is an opt-out that the log says once', async () => {
+    await setUp({ budget: 'advisory' })
+    await verifier.charge(caller, { action: 'docs.read', cost: '0' }, ran)
+    expect(log.warn).not.toHaveBeenCalled()
+    for (let index = 0; index < 3; index += 1) await verifier.charge(caller, read, ran)
+    expect(log.warn).toHaveBeenCalledTimes(1)
+    expect(log.error).not.toHaveBeenCalled()
+  })
+
   it('advisory is an opt-out that the receipt shows', async () => {
     await setUp({ budget: 'advisory' })
     const { result, receipt } = await verifier.chargeWithReceipt(caller, read, ({ settle }) => {
