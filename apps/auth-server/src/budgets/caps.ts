@@ -1,5 +1,5 @@
 /** `POST /budgets/{id}/cap` and `/top-up`: an admin moves a cap. Tokens stay as they are. */
-import { OAuthError } from '@behalf/protocol'
+import { maxMicroUsd, OAuthError } from '@behalf/protocol'
 import { type Caller, isAdminOf, requireAdmin } from '../delegations/parties.js'
 import type { Deps } from '../deps.js'
 import { judgedCap } from './balance.js'
@@ -18,6 +18,12 @@ const noCap = (): OAuthError =>
     reason: 'no_cap',
   })
 
+const tooLarge = (): OAuthError =>
+  new OAuthError('invalid_request', {
+    description: 'The cap would be larger than any amount can be.',
+    reason: 'cap_too_large',
+  })
+
 const needsCap = (): OAuthError =>
   new OAuthError('invalid_request', {
     description: 'Money that is set aside must be so much: an escrow has a cap.',
@@ -28,7 +34,9 @@ const targetOf = ({ wantedCap, cap }: Budget, change: CapChange): bigint | undef
   if ('cap' in change) return change.cap
   const current = wantedCap ?? cap
   if (current === undefined) throw noCap()
-  return current + change.by
+  const target = current + change.by
+  if (target > maxMicroUsd) throw tooLarge()
+  return target
 }
 
 const usedOf = ({ spent, held }: Budget): bigint => spent + held
