@@ -7,10 +7,10 @@ import { times } from '../ledger-fixtures.js'
 import { type Charged, type HolderProcess, startHolder } from './holder-process.js'
 import { headersOf } from './ledger-client.js'
 import { openScene, type Scene } from './scene.js'
-import { roundsOr, seededRandom, sleep } from './seeded.js'
+import { createRounds, seededRandom, sleep } from './seeded.js'
 import { type BadNetwork, startBadNetwork } from './tcp-proxy.js'
 
-const rounds = roundsOr(6)
+const rounds = createRounds('holders killed', 6)
 const ttlSeconds = 2
 
 describe.runIf(inject('postgresUrl'))('a holder of a lease that is killed', () => {
@@ -90,13 +90,13 @@ describe.runIf(inject('postgresUrl'))('a holder of a lease that is killed', () =
     'has paid for all it did, holds nothing after its ttl and the grace, and gets the rest back',
     async () => {
       ids.push(...(await lendSome(['50', '2', '0.1'])))
-      spare.push(...(await lendSome(times(rounds, () => random.pick(['0.05', '0.2', '1'])))))
+      spare.push(...(await lendSome(times(rounds.count, () => random.pick(['0.05', '0.2', '1'])))))
       for (const id of [...ids, ...ids]) await start(id)
-      for (let round = 0; round < rounds; round += 1) {
+      await rounds.play(async () => {
         await sleep(random.between(50, 500))
         await Promise.all([replaceOne(), ...(random.chance(0.3) ? [killServer()] : [])])
         expect(await scene.books.problems()).toEqual([])
-      }
+      })
       await Promise.all(holders.splice(0).map((holder) => holder.end('SIGKILL')))
 
       // What is stranded is what open leases hold, and no more: the books say so at every moment.
@@ -130,10 +130,10 @@ describe.runIf(inject('postgresUrl'))('a holder of a lease that is killed', () =
       )
       expect(all - unused).toBe(ids.reduce((sum, id) => sum + sumOf(id), 0n))
       console.log(
-        `holders killed: ${rounds} rounds, ${leases.length} leases, ${expired.length} of them expired,`,
+        `holders killed: ${rounds.count} rounds, ${leases.length} leases, ${expired.length} of them expired,`,
         `${reservations.length} reservations, ${formatUsd(all)} USD in ${charged.size} holds`,
       )
     },
-    180_000 + rounds * 10_000,
+    180_000 + rounds.count * 10_000,
   )
 })
