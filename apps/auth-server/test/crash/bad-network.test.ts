@@ -5,10 +5,10 @@ import { type Load, runAll } from './attempts.js'
 import { attempt } from './ledger-client.js'
 import { repeatSome, resolveDoubts, startWork } from './load.js'
 import { openScene, type Scene } from './scene.js'
-import { type Random, roundsOr, seededRandom, sleep } from './seeded.js'
+import { createRounds, type Random, seededRandom, sleep } from './seeded.js'
 import { type BadNetwork, deliver, type Fate, startBadNetwork } from './tcp-proxy.js'
 
-const rounds = roundsOr(5)
+const rounds = createRounds('bad network', 5)
 
 const chooseFate = (random: Random): Fate => ({
   ...(random.chance(0.15) && { delayRequest: random.between(0, 120) }),
@@ -77,7 +77,7 @@ describe.runIf(inject('postgresUrl'))('a network that behaves badly', () => {
   test(
     'does every effect once, however often and late a request arrives',
     async () => {
-      for (let round = 0; round < rounds; round += 1) await playRound()
+      await rounds.play(playRound)
       await scene.checkAll()
       // Long after everything has ended, all of it comes again.
       const balances = await scene.books.balances()
@@ -85,10 +85,10 @@ describe.runIf(inject('postgresUrl'))('a network that behaves badly', () => {
       expect(await scene.books.balances()).toBe(balances)
       await scene.checkAll()
       console.log(
-        `bad network: ${rounds} rounds, ${proxy.recorded.length} requests`,
+        `bad network: ${rounds.count} rounds, ${proxy.recorded.length} requests`,
         scene.log.counts,
       )
     },
-    120_000 + rounds * 15_000,
+    120_000 + rounds.count * 15_000,
   )
 })

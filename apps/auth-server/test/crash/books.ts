@@ -138,6 +138,12 @@ export const openBooks = (url: string) => {
       return BigInt(String(row?.held))
     },
 
+    /** What one budget has spent. Micro-USD. */
+    spent: async (budgetId: string): Promise<bigint> => {
+      const [row] = await sql`select spent::text from budgets where id = ${budgetId}`
+      return BigInt(String(row?.spent))
+    },
+
     /** Every balance, to be compared with a later one. */
     balances: async () => JSON.stringify(await rowsOf(`select * from budgets order by id`)),
 

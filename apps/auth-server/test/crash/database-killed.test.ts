@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type Death, deaths, startDatabase } from './database-process.js'
 import { repeatSome, resolveDoubts, startWork } from './load.js'
 import { openScene, type Scene } from './scene.js'
-import { roundsOr, seededRandom, sleep } from './seeded.js'
+import { createRounds, seededRandom, sleep } from './seeded.js'
 
-const rounds = roundsOr(6)
+const rounds = createRounds('database killed', 6)
 
 describe.runIf(inject('postgresUrl'))('a database that is killed', () => {
   const random = seededRandom('database killed')
@@ -39,15 +39,13 @@ describe.runIf(inject('postgresUrl'))('a database that is killed', () => {
   test(
     'costs nothing that was acknowledged: 503 with Retry-After, and then every repeat is exact',
     async () => {
-      for (let round = 0; round < rounds; round += 1) {
-        await playRound(deaths[round % deaths.length] ?? 'all')
-      }
+      await rounds.play((round) => playRound(deaths[round % deaths.length] ?? 'all'))
       await scene.checkAll()
-      console.log(`database killed: ${rounds} rounds`, scene.log.counts)
+      console.log(`database killed: ${rounds.count} rounds`, scene.log.counts)
       expect(scene.log.counts.unavailable).toBeGreaterThan(0)
       // Nobody was left without an answer by a server that is up.
       expect(scene.log.counts.lost).toBe(0)
     },
-    120_000 + rounds * 15_000,
+    120_000 + rounds.count * 15_000,
   )
 })

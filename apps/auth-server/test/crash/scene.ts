@@ -78,6 +78,18 @@ const checkRound = async (
   expect(await books.problems()).toEqual([])
 }
 
+/** The longest ttl of what is forgotten here, the grace of a lease, and a busy machine. */
+const patience = 60_000
+
+/** @throws Error when money stays held that nobody holds any more */
+const untilNothingIsHeld = async (books: Books): Promise<void> => {
+  const begun = performance.now()
+  while ((await books.held()) > 0n) {
+    if (performance.now() - begun > patience) throw new Error('money is held for ever')
+    await sleep(100)
+  }
+}
+
 export interface SceneOptions {
   databaseUrl: string
   random: Random
@@ -118,10 +130,11 @@ export const openScene = async ({ databaseUrl, random, issuer }: SceneOptions) =
       const targets = await Promise.all(caps.map((cap) => lend(url(), cap)))
       return { random: random.fork(), log, targets, address }
     },
+    untilNothingIsHeld: () => untilNothingIsHeld(books),
     check: ({ targets }: Pick<Load, 'targets'>) => checkRound(log, books, targets),
     /** Waits until what was forgotten has expired, then checks everything there ever was. */
     checkAll: async (): Promise<void> => {
-      while ((await books.held()) > 0n) await sleep(100)
+      await untilNothingIsHeld(books)
       const delegationIds = [...new Set(log.of().map(({ delegationId }) => delegationId))]
       expect(log.inDoubt()).toEqual([])
       expect(await disagreements(log, books, delegationIds)).toEqual([])

@@ -49,8 +49,22 @@ export const seededRandom = (title: string): Random => {
   return createRandom(seed)
 }
 
-/** How many rounds of faults: a few by default, as many as `BEHALF_CRASH_ROUNDS` says at night. */
-export const roundsOr = (few: number): number => Number(process.env.BEHALF_CRASH_ROUNDS ?? few)
+/**
+ * Plays a few rounds of faults by default, as many as `BEHALF_CRASH_ROUNDS` says at night, and says now
+ * and then how far it is.
+ */
+export const createRounds = (title: string, few: number) => {
+  const count = Number(process.env.BEHALF_CRASH_ROUNDS ?? few)
+  return {
+    count,
+    play: async (round: (index: number) => Promise<void>): Promise<void> => {
+      for (let index = 0; index < count; index += 1) {
+        if (index > 0 && index % 10 === 0) console.log(`${title}: ${index} of ${count} rounds`)
+        await round(index)
+      }
+    },
+  }
+}
 
 export const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { createDatabase } from '../harness.js'
 import { repeatSome, resolveDoubts, startWork } from './load.js'
 import { openScene, type Scene } from './scene.js'
-import { roundsOr, seededRandom, sleep } from './seeded.js'
+import { createRounds, seededRandom, sleep } from './seeded.js'
 
-const rounds = roundsOr(15)
+const rounds = createRounds('servers killed', 15)
 
 describe.runIf(inject('postgresUrl'))('a server that is killed', () => {
   const random = seededRandom('servers killed')
@@ -49,11 +49,11 @@ describe.runIf(inject('postgresUrl'))('a server that is killed', () => {
   test(
     'loses nothing that it has acknowledged, and repeats with the same key are exact',
     async () => {
-      for (let round = 0; round < rounds; round += 1) await playRound()
+      await rounds.play(playRound)
       await scene.checkAll()
-      console.log(`servers killed: ${rounds} rounds`, scene.log.counts, doubts)
+      console.log(`servers killed: ${rounds.count} rounds`, scene.log.counts, doubts)
       expect(doubts.all).toBeGreaterThan(0)
     },
-    120_000 + rounds * 10_000,
+    120_000 + rounds.count * 10_000,
   )
 })

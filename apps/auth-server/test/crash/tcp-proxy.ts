@@ -6,8 +6,8 @@ import { connect, createServer, type Socket } from 'node:net'
 
 /** What becomes of one request. */
 export interface Fate {
-  /** Milliseconds before it goes on to the server, even when the caller has given up by then. */
-  delayRequest?: number
+  /** Milliseconds, or until what, before it goes on, even when the caller has given up by then. */
+  delayRequest?: number | Promise<void>
   delayAnswer?: number
   /**
    * The connection ends: when half of the request has arrived, while the server is at work on it, or
@@ -37,9 +37,10 @@ const open = (target: string): Socket => {
   return quietly(connect(Number(port), hostname))
 }
 
-const later = (milliseconds: number | undefined, run: () => void): void => {
-  if (milliseconds === undefined) run()
-  else setTimeout(run, milliseconds)
+const later = (delay: number | Promise<void> | undefined, run: () => void): void => {
+  if (delay === undefined) run()
+  else if (typeof delay === 'number') setTimeout(run, delay)
+  else delay.then(run)
 }
 
 export interface ReplayedAnswer {
