@@ -1,6 +1,8 @@
 /** Memory that does not grow with the number of delegations that come by. */
 import { expect, it, vi } from 'vitest'
 import type { Caller } from '../src/index.js'
+import { settle } from '../src/lease-account.js'
+import { createLeaseReturns } from '../src/lease-returns.js'
 import { createLeases } from '../src/leases.js'
 import type { Ledger, Lent } from '../src/ledger.js'
 import { createRequestRate } from '../src/request-rate.js'
@@ -72,7 +74,6 @@ it('counts those that still have to be reported, until they are', async () => {
   const held = await leases.borrow(callerOf('dlg_1'), 5n)
   await leases.borrow(callerOf('dlg_2'), 5n)
   // One of them runs for long; the other one is idle by then, and closed.
-  const { settle } = await import('../src/lease-account.js')
   const lease = leases.take(callerOf('dlg_2'), 5n)
   if (held) settle(held.account, 5n, 5n)
   await pass(40_000)
@@ -95,4 +96,36 @@ it('forgets a delegation that is refused, after a while', async () => {
   expect(await leases.borrow(callerOf('dlg_2'), 5n)).toBeDefined()
   await leases.close()
   vi.useRealTimers()
+})
+
+it('renews and closes many in the background, and not all of them at once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const { leases, ledger, clock } = createWorld(1000)
+  const callers = Array.from({ length: 600 }, (_, index) => callerOf(`dlg_${index}`))
+  const held = await Promise.all(callers.map((caller) => leases.borrow(caller, 5n)))
+  ledger.renewLease.mockReturnValue(new Promise(() => undefined))
+  clock.ms += 15_000
+  await vi.advanceTimersByTimeAsync(250)
+  expect(ledger.renewLease).toHaveBeenCalledTimes(256)
+  ledger.closeLease.mockReturnValue(new Promise(() => undefined))
+  for (const lease of held) if (lease) settle(lease.account, 5n, 5n)
+  clock.ms += 15_000
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(ledger.closeLease).toHaveBeenCalledTimes(64)
+  vi.useRealTimers()
+})
+
+it('gives up the oldest report when too many could not be made', async () => {
+  const { ledger } = createWorld(1)
+  const log = { warn: vi.fn(), error: vi.fn() }
+  const monotonic = () => 0
+  const returns = createLeaseReturns({ ledger, monotonic, logger: log, maxReturns: 2 })
+  ledger.closeLease.mockReturnValue(new Promise(() => undefined))
+  const { leases } = createWorld(9)
+  for (let index = 0; index < 4; index += 1) {
+    const lease = await leases.borrow(callerOf(`dlg_${index}`), 5n)
+    if (lease) returns.add(lease)
+  }
+  expect(returns.size()).toBe(2)
+  expect(log.error.mock.calls.map(([, { lease }]) => lease)).toEqual(['lse_1', 'lse_2'])
 })

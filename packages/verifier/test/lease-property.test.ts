@@ -37,6 +37,7 @@ interface Running {
 const createReality = (world: World, servers: { verifier: Verifier; caller: Caller }[]) => {
   const running = new Set<Running>()
   let spent = 0n
+  let visits = 0
   const start = (server: number, cost: bigint): void => {
     const { verifier, caller } = servers[server % servers.length] ?? {}
     if (!verifier || !caller) return
@@ -61,9 +62,21 @@ const createReality = (world: World, servers: { verifier: Verifier; caller: Call
     )
     work.catch(() => undefined)
   }
+  const visit = (server: number): void => {
+    const { verifier, caller } = servers[server % servers.length] ?? {}
+    const visiting = verifier?.verify(caller?.token ?? '', { countRequest: true })
+    visiting?.then(
+      () => {
+        visits += 1
+      },
+      () => undefined,
+    )
+  }
   const inFlight = () => [...running].reduce((sum, { cost }) => sum + cost, 0n)
   return {
     start,
+    visit,
+    visits: () => visits,
     endOne: (index: number, share: number) => {
       const one = [...running][index % Math.max(1, running.size)]
       one?.end(share === 0 ? 'fails' : { actual: (one.cost * BigInt(share)) / 4n })
@@ -74,6 +87,7 @@ const createReality = (world: World, servers: { verifier: Verifier; caller: Call
     check: () => {
       world.ledger.expireAll()
       expect(spent + inFlight()).toBeLessThanOrEqual(world.ledger.taken(tenant))
+      expect(visits).toBeLessThanOrEqual(world.ledger.requestsTaken(tenant))
       expect(world.ledger.state.violations).toEqual([])
     },
     spent: () => spent,
@@ -84,6 +98,7 @@ type Reality = ReturnType<typeof createReality>
 
 const command = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('charge'), n: fc.nat(1), x: fc.nat(200) }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('visit'), n: fc.nat(1), x: fc.nat(20) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('end'), n: fc.nat(40), x: fc.nat(4) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('pass'), n: fc.nat(16), x: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('sleep'), n: fc.nat(50), x: fc.nat(9) }) },
@@ -126,6 +141,7 @@ const act = async (
   const { state } = world.ledger
   const budget = world.ledger.budgetOf(tenant)
   if (what === 'charge') for (let i = 0; i <= x % 5; i += 1) reality.start(n, BigInt(x * 100 + 1))
+  if (what === 'visit') for (let i = 0; i <= x; i += 1) reality.visit(n)
   if (what === 'end') reality.endOne(n, x)
   if (what === 'pass') await world.pass(n + x / 4)
   if (what === 'sleep') await world.pass(n)
@@ -145,9 +161,11 @@ it('spends no more than is taken, and in the end exactly what is charged', async
     fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 60 }), async (commands) => {
       const world = await createWorld(issuer)
       world.ledger.budgetOf(tenant).cap = 300_000n
+      world.ledger.budgetOf(tenant).requestsPerHour = 150
+      const agent_limits = { requests_per_hour: 150 }
       const make = async () => {
         const verifier = world.verifier()
-        return { verifier, caller: await world.caller(verifier) }
+        return { verifier, caller: await world.caller(verifier, { agent_limits }) }
       }
       const servers = [await make(), await make()]
       const reality = createReality(world, servers)
@@ -166,6 +184,7 @@ it('spends no more than is taken, and in the end exactly what is charged', async
       await turn()
       await Promise.all(servers.map(({ verifier }) => verifier.close()))
       reality.check()
+      expect(world.ledger.requestsTaken(tenant)).toBe(reality.visits())
       // What could not be settled stays reserved until it expires, and is charged in full.
       if (world.ledger.openReservations() > 0) return
       expect(world.ledger.budgetOf(tenant)).toMatchObject({ spent: reality.spent(), held: 0n })

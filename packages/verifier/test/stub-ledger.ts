@@ -143,9 +143,9 @@ export const createStubLedger = (now: () => number) => {
       .map(([id, budget]) => ({ id, budget, left: requestsLeft(budget) }))
     return limited.sort((one, other) => one.left - other.left)[0]
   }
-  const countRequests = (delegation: string, used: number): void => {
+  const countRequests = (delegation: string, used: number, at = minute()): void => {
     for (const [, budget] of pathOf(delegation)) {
-      budget.used.set(minute(), (budget.used.get(minute()) ?? 0) + used)
+      budget.used.set(at, (budget.used.get(at) ?? 0) + used)
     }
   }
   const holdRequests = (lease: StubLease, more: number): void => {
@@ -227,6 +227,10 @@ export const createStubLedger = (now: () => number) => {
     } else {
       move(lease.delegation, paid - lease.charged, 0n)
       lease.charged = 0n
+      const used = Math.min(requests - lease.requestsUsed, lease.requestsCharged)
+      const back = used - lease.requestsCharged
+      countRequests(lease.delegation, back, Math.floor(lease.expiredAt / 60_000))
+      lease.requestsCharged = 0
     }
     lease.spent += paid
     lease.overrun += more - paid
@@ -416,6 +420,9 @@ export const createStubLedger = (now: () => number) => {
     /** Micro-USD that are spent or held of a budget. */
     taken: (id: string): bigint => budgetOf(id).spent + budgetOf(id).held,
     openLeases: (): StubLease[] => [...leases.values()].filter((one) => one.state === 'open'),
+    /** Requests that were ever counted for it, and those that leases hold. */
+    requestsTaken: (id: string): number =>
+      [...budgetOf(id).used.values()].reduce((sum, one) => sum + one, budgetOf(id).requestsHeld),
     /** Those that nobody has settled or released. */
     openReservations: (): number => [...reservations.values()].filter((one) => one.isOpen).length,
     paths: (): string[] => state.calls.map(({ path }) => path),
