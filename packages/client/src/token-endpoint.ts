@@ -120,6 +120,13 @@ const checkTokenType = (response: TokenResponse, expected: IssuedToken['tokenTyp
   )
 }
 
+/** RFC 6749 §3.2: servers ignore parameters that they do not know, and this one must not be ignored. */
+const checkBudgetMode = (form: Form, { budget_mode: mode }: TokenResponse): void => {
+  const asked = form.find(([name]) => name === 'budget_mode')?.[1]
+  if (asked !== 'escrow' || mode === 'escrow') return
+  throw malformed('budget_mode_ignored', 'The server has not set the budget aside.')
+}
+
 export const createTokenEndpoint = (settings: Settings, discovery: Discovery): TokenEndpoint => ({
   settings,
   discovery,
@@ -128,6 +135,7 @@ export const createTokenEndpoint = (settings: Settings, discovery: Discovery): T
     const requestedAt = Math.floor(settings.now() / 1000)
     const response = parseResponse((await postForm(url, form, settings)).body)
     checkTokenType(response, tokenType)
+    checkBudgetMode(form, response)
     return {
       accessToken: response.access_token,
       tokenType,

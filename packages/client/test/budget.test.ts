@@ -156,6 +156,15 @@ describe('a budget in escrow', () => {
     }
   })
 
+  test('that a server has not set aside is no hand-off', async () => {
+    const world = createWorld()
+    const agent = world.agent()
+    await agent.token()
+    world.on(metadata.token_endpoint, () => world.issue({ may_act: { sub: 'researcher' } }, 'N_A'))
+    const error = await refusal(agent.delegate({ to: 'researcher', budgetMode: 'escrow' }))
+    expect(error).toMatchObject({ code: 'server_error', reason: 'budget_mode_ignored' })
+  })
+
   test('is explained as it would be asked for', async () => {
     const world = createWorld()
     const answer = { allowed: false, error: 'access_denied', error_detail: 'insufficient_budget' }

@@ -262,10 +262,11 @@ export const createBook = (page: Page, now: Date) => {
 
     minutesOf: (budgetId: string): MinuteCount[] => [...(minutes.get(budgetId)?.values() ?? [])],
 
+    /** What comes back late may have left the hour: its minute was not read, and stays as it is. */
     count: (budgetId: string, minute: number, by: number): void => {
       const known = minutes.get(budgetId) ?? new Map<number, MinuteCount>()
+      if (by < 0 && !known.has(minute)) return
       const row = known.get(minute) ?? { budgetId, minute, count: 0 }
-      // What comes back late may have left the hour already.
       row.count = Math.max(0, row.count + by)
       minutes.set(budgetId, known.set(minute, row))
       touched.minutes.add(row)

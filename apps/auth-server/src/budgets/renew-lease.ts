@@ -5,7 +5,7 @@ import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
 import type { Delegation } from '../store/delegations.js'
 import type { Book, StoredAnswer, StoredLease } from './book.js'
-import { notFound } from './charge-rights.js'
+import { notFound, serves } from './charge-rights.js'
 import {
   applyReport,
   closeLease,
@@ -42,12 +42,19 @@ const sameIds = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((id, index) => id === other[index])
 
 /**
- * Not to be prolonged: the delegation has ended, its budgets are others than when it was opened (a new
- * day, an escrow that was returned), or it was recalled. What is in flight may still be reported.
+ * Not to be prolonged: the delegation has ended or is for others' resources now, its budgets are others
+ * than when it was opened (a new day, an escrow that was returned), or it was recalled. What is in
+ * flight may still be reported.
  */
-const isOver = (book: Book, lease: StoredLease, { lineage, budget_ids }: Delegation): boolean => {
-  const drawn = book.drawing(budget_ids)
-  return lease.recalled || !book.isAlive(lineage) || !sameIds(drawn, lease.budgetIds)
+const isOver = (
+  book: Book,
+  lease: StoredLease,
+  delegation: Delegation,
+  caller: Client,
+): boolean => {
+  const drawn = book.drawing(delegation.budget_ids)
+  const mayCharge = serves(caller, delegation) && book.isAlive(delegation.lineage)
+  return lease.recalled || !mayCharge || !sameIds(drawn, lease.budgetIds)
 }
 
 const renew = (
@@ -55,11 +62,12 @@ const renew = (
   lease: StoredLease,
   body: Renewal,
   delegation: Delegation,
+  caller: Client,
 ): StoredAnswer => {
   const answer = { status: 200, ttlSeconds: body.ttl_seconds, tail: isTail(lease, body) } as const
   // What is still in flight there would be given back too early: the holder closes it when it knows.
   if (lease.state === 'expired') return leaseAnswer(book, lease, answer)
-  const over = isOver(book, lease, delegation)
+  const over = isOver(book, lease, delegation, caller)
   applyReport(book, lease, reportOf(body))
   lease.recalled = over
   if (!over) lease.expiresAt = leaseExpiry(book.now, body.ttl_seconds)
@@ -92,7 +100,7 @@ export const renewLease = async (
       const lease = mine(book, id, caller.client_id)
       if (lease.state === 'closed') return refused(leaseEnded())
       if (body.seq <= lease.seq) return refused(staleReport())
-      return renew(book, lease, body, delegation)
+      return renew(book, lease, body, delegation, caller)
     },
   })
 }

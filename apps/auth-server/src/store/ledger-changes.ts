@@ -18,7 +18,7 @@ const moveBudgets = `
   update budgets b set cap = c.cap, wanted_cap = c.wanted_cap, spent = c.spent, held = c.held,
     leases = c.leases, requests_held = c.requests_held, drawn_from = c.drawn_from, carved = c.carved
   from jsonb_to_recordset($1::text::jsonb) as c(id text, was_spent bigint, was_held bigint,
-    cap bigint, wanted_cap bigint, spent bigint, held bigint, leases int, requests_held int,
+    cap bigint, wanted_cap bigint, spent bigint, held bigint, leases int, requests_held bigint,
     drawn_from text[], carved bigint)
   where b.id = c.id and b.spent = c.was_spent and b.held = c.was_held
   returning b.id`
