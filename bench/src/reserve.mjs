@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { manyAgents, ownDelegations, resourceServer } from './agents.mjs'
 import { reservationLoad, reservationTool } from './load.mjs'
 import { measureInTurn } from './measure.mjs'
@@ -68,16 +69,21 @@ const toReport = (targets, figures) => ({
 
 export const measureReserve = async ({ postgres, createDatabase }, say) => {
   const folder = mkdtempSync(join(tmpdir(), 'behalf-bench-'))
-  const floor = await startReserveFloor(await createDatabase('floor'))
-  say(`Starting our server with ${budgets} agents`)
-  const ours = await startOurs(await createDatabase('reserve'), manyAgents(budgets, loads))
+  const servers = []
   try {
+    const floor = await startReserveFloor(await createDatabase('floor'))
+    servers.push(floor)
+    say(`Starting our server with ${budgets} agents`)
+    const ours = await startOurs(await createDatabase('reserve'), manyAgents(budgets, loads))
+    servers.push(ours)
     const delegations = await ownDelegations(ours.url, budgets)
     const databasePid = postgres.pid
     const targets = targetsOf({ floor, ours, folder, delegations, databasePid })
     return toReport(targets, await measureInTurn(targets, timing, say))
   } finally {
-    await Promise.all([floor.stop(), ours.stop()])
+    // What was under way when the load ended is done first.
+    await sleep(1000)
+    await Promise.all(servers.map((server) => server.stop()))
     rmSync(folder, { recursive: true, force: true })
   }
 }
