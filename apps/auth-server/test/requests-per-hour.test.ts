@@ -194,7 +194,7 @@ describe('the refusal', () => {
       error_detail: 'requests_per_hour',
       limited_by: 'agent:ten',
       limit: 10,
-      remaining: 0,
+      remaining: '0',
       retry_after: wait,
     })
     servers.clock.advance(wait - 1)
@@ -256,7 +256,7 @@ describe('the refusal', () => {
     const delegation_id = await rootOf('none')
     const { headers, body } = await expectRefused(delegation_id)
     expect(headers.get('retry-after')).toBe('3600')
-    expect(body).toMatchObject({ limited_by: 'agent:none', limit: 0, remaining: 0 })
+    expect(body).toMatchObject({ limited_by: 'agent:none', limit: 0, remaining: '0' })
   })
 })
 

@@ -80,8 +80,12 @@ const requestsOf = (least: ReturnType<typeof fewestRequests>) =>
 
 const noHolds = { reservations: [], leases: [], answers: [], alive: new Set<string>() }
 
-/** @param more what an escrow that was given back is now the business of */
-const readBalance = async (
+/**
+ * What a path to the tenant leaves at this moment.
+ *
+ * @param more what an escrow that was given back is now the business of
+ */
+export const readBalance = async (
   budgetIds: readonly string[],
   deps: Deps,
   more: readonly string[] = [],

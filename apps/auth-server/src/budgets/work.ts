@@ -1,6 +1,6 @@
 /** What the ledger is asked to do: what it touches, and the decision, made while that is locked. */
 import { createHash } from 'node:crypto'
-import type { OAuthError } from '@behalf/protocol'
+import type { OAuthError, OAuthErrorCode } from '@behalf/protocol'
 import type { Client } from '../store/clients.js'
 import type { Book, KeyedRequest, StoredAnswer } from './book.js'
 import { possiblePeriodIds } from './periods.js'
@@ -65,9 +65,19 @@ export const keyedRequest = (
   }
 }
 
+const titles: Partial<Record<OAuthErrorCode, string>> = {
+  budget_exhausted: 'The budget is spent',
+  insufficient_budget: 'The budget does not cover this',
+  rate_limited: 'Too many requests',
+}
+
+/** The members of RFC 9457 §3.1, beside those of an OAuth error. */
+const problemMembers = ({ code, docs, status, description }: OAuthError) =>
+  titles[code] !== undefined && { type: docs, title: titles[code], status, detail: description }
+
 /** A refusal is an answer too, and kept. */
 export const refused = (error: OAuthError): StoredAnswer => ({
   status: error.status,
-  body: error.toJSON(),
+  body: { ...problemMembers(error), ...error.toJSON() },
   headers: error.headers,
 })
