@@ -3,7 +3,7 @@
  * arithmetic and no I/O: what is read and written is the store's.
  */
 import type { BudgetPeriod, LeaseState, ReservationState } from '@behalf/protocol'
-import { periodId } from './periods.js'
+import { periodIds } from './periods.js'
 
 /** Balances. Money in micro-USD. */
 export interface Budget {
@@ -189,9 +189,6 @@ export const createBook = (page: Page, now: Date) => {
     return escrow.carved === undefined ? [...moneyPath(escrow.drawnFrom ?? []), ...below] : below
   }
 
-  const periodsOf = ({ id, periods }: Budget): string[] =>
-    Object.keys(periods ?? {}).map((period) => periodId(period as BudgetPeriod, id, now))
-
   const change = (id: string): Budget => {
     const [row] = budgetsOf([id])
     if (!row) throw new MissingBudgets([id])
@@ -211,7 +208,7 @@ export const createBook = (page: Page, now: Date) => {
 
     /** The budgets that are drawn on now, the tenant's first: the path, and its periods. */
     drawing: (ids: readonly string[]): string[] => {
-      const path = budgetsOf(ids).flatMap((row) => [row.id, ...periodsOf(row)])
+      const path = budgetsOf(ids).flatMap((row) => [row.id, ...periodIds(row, now)])
       budgetsOf(path)
       return path
     },

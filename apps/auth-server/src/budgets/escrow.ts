@@ -5,7 +5,7 @@ import type { NewDelegation } from '../store/issuances.js'
 import { budgetRefusal, covers } from './balance.js'
 import type { Book } from './book.js'
 import { readBalance } from './show-budget.js'
-import { drawnBudgets, type LedgerWork, touching } from './work.js'
+import { type LedgerWork, touching } from './work.js'
 
 /** Sets so much more aside above. @returns the refusal, and then nothing has moved */
 export const carve = (book: Book, id: string, amount: bigint): OAuthError | undefined => {
@@ -94,7 +94,7 @@ export const fundEscrow = async (
   const above = budgetIds.slice(0, -1)
   const work: LedgerWork = {
     request: undefined,
-    touches: touching({ budgetIds: [...drawnBudgets(above, deps.now()), id] }),
+    touches: touching({ budgetIds: [...budgetIds] }),
     decide: (book) => {
       fund(book, id, above, BigInt(amount))
       return { status: 200, body: {} }

@@ -10,7 +10,7 @@ import { chargeable, delegationEnded } from './charge-rights.js'
 import { changeHold, expireLease, leaseAnswer, leaseExpiry } from './lease.js'
 import { moneyGrowth, requestGrowth } from './lease-size.js'
 import { fewestRequests, rateRefusal } from './rolling-hour.js'
-import { drawnBudgets, keyedRequest, refused, touching } from './work.js'
+import { keyedRequest, refused, touching } from './work.js'
 
 type LeaseRequest = z.output<typeof leaseRequestSchema>
 
@@ -142,7 +142,7 @@ export const openLease = async (
   return deps.store.ledger.run({
     request: keyedRequest(caller, key, ['lease', delegation.id, holder, wanted], now),
     touches: touching({
-      budgetIds: drawnBudgets(delegation.budget_ids, now),
+      budgetIds: delegation.budget_ids,
       lineage: delegation.lineage,
       // Without a name nobody is known to have held one before.
       leasesOf,

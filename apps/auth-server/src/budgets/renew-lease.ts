@@ -19,7 +19,7 @@ import {
   staleReport,
 } from './lease.js'
 import { adjustHold, isTail, leaseRefusal } from './open-lease.js'
-import { drawnBudgets, keyedRequest, refused, touching } from './work.js'
+import { keyedRequest, refused, touching } from './work.js'
 
 type Renewal = z.output<typeof leaseRenewalSchema>
 type FinalReport = z.output<typeof leaseReportSchema>
@@ -92,7 +92,7 @@ export const renewLease = async (
     request: keyedRequest(caller, key, ['renew', id, body], now),
     touches: touching({
       leases: [id],
-      budgetIds: drawnBudgets(delegation.budget_ids, now),
+      budgetIds: delegation.budget_ids,
       lineage: delegation.lineage,
       countsRequests: true,
     }),

@@ -6,9 +6,8 @@ import type { Delegation } from '../store/delegations.js'
 import { judgedCap, remainingUsd, renewsAt, tightest } from './balance.js'
 import { type Budget, createBook, MissingBudgets } from './book.js'
 import { notFound, serves } from './charge-rights.js'
-import { periodId, readPeriodId } from './periods.js'
+import { periodId, possiblePeriodIds, readPeriodId } from './periods.js'
 import { fewestRequests } from './rolling-hour.js'
-import { drawnBudgets } from './work.js'
 
 const mayRead = async (delegation: Delegation, caller: Caller, deps: Deps): Promise<boolean> =>
   serves(caller.client, delegation) || (await isParty(delegation, caller, deps))
@@ -91,7 +90,10 @@ export const readBalance = async (
   more: readonly string[] = [],
 ): Promise<ReturnType<typeof describeBudget>> => {
   const now = deps.now()
-  const found = await deps.store.budgets.find([...drawnBudgets(budgetIds, now), ...more])
+  const found = await deps.store.budgets.find([
+    ...budgetIds.flatMap((id) => [id, ...possiblePeriodIds(id, now)]),
+    ...more,
+  ])
   const budgets = withPeriods(found, now)
   const limited = budgets.flatMap((row) => (row.requestsPerHour === undefined ? [] : [row.id]))
   const minutes = limited.length > 0 ? await deps.store.budgets.minutes(limited, now) : []

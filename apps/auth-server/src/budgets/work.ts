@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import type { OAuthError, OAuthErrorCode } from '@behalf/protocol'
 import type { Client } from '../store/clients.js'
 import type { Book, KeyedRequest, StoredAnswer } from './book.js'
-import { possiblePeriodIds } from './periods.js'
 
 /** All of it is locked before anything is decided. */
 export interface Touches {
@@ -35,10 +34,6 @@ export const touching = (touches: Partial<Touches>): Touches => ({
   countsRequests: false,
   ...touches,
 })
-
-/** What a charge may draw on: the path, and the periods that its tenant and agent may have. */
-export const drawnBudgets = (budgetIds: readonly string[], now: Date): string[] =>
-  budgetIds.flatMap((id) => [id, ...possiblePeriodIds(id, now)])
 
 /** A key outlives the window in which its reservation can still be settled. */
 const keepKeysSeconds = 48 * 3600
