@@ -79,6 +79,19 @@ describe('an admin', () => {
     await setCap('tenant:acme', '1000')
   })
 
+  test('leaves an entry of every change', async () => {
+    const { delegation_id } = await lend(server, '1')
+    await setCap(delegation_id, '2')
+    await topUp(delegation_id, '0.5')
+    await setCap(delegation_id, null)
+    const entries = await server.database.read(
+      `select kind, cap::text, spent::text, held::text from ledger_entries where ref = $1 order by id`,
+      [delegation_id],
+    )
+    const moved = { kind: 'cap', spent: '0', held: '0' }
+    expect(entries).toEqual(['2000000', '2500000', null].map((cap) => ({ ...moved, cap })))
+  })
+
   test('tops a cap up by what it says', async () => {
     const { delegation_id } = await lend(server, '1')
     expect((await topUp(delegation_id, '0.5')).body.cap_usd).toBe('1.5')

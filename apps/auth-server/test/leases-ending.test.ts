@@ -131,6 +131,18 @@ describe('a lease that is not heard of again', () => {
     expect(await balance(delegation_id)).toEqual({ spent_usd: '0.4', held_usd: '0' })
   })
 
+  test('is not one that was closed in time, and nothing of that ends again', async () => {
+    const { delegation_id, lease } = await lendAndOpen('1', { want_usd: '0.4' })
+    await close(server, lease.id, { seq: 1, spent_usd: '0.1' })
+    server.clock.advance(41)
+    await server.expireHolds()
+    for (const send of [renew, close]) {
+      const { status, body } = await send(server, lease.id, { seq: 2 })
+      expect([status, body.error]).toEqual([409, 'lease_ended'])
+    }
+    expect(await balance(delegation_id)).toEqual({ spent_usd: '0.1', held_usd: '0' })
+  })
+
   test('is told so when it renews, and the last word is for the close', async () => {
     const { delegation_id, lease } = await lendAndOpen('1', { want_usd: '0.4', want_requests: 4 })
     server.clock.advance(41)
@@ -259,6 +271,9 @@ describe('a cap that is cut', () => {
     await cut(delegation_id, '0.2')
     expect((await revokedInFeed(server)).map(({ id }) => id)).toContain(lease.id)
     expect((await renew(server, lease.id, { seq: 1 })).body.recalled).toBe(true)
+    // It is asked back also when there is nothing to refuse it with.
+    const spent = await renew(server, lease.id, { seq: 2, spent_usd: '0.5', want_usd: '0.1' })
+    expect([spent.status, spent.body.recalled, spent.body.amount_usd]).toEqual([200, true, '0'])
   })
 
   test('asks them back on every budget below, and a cap where there was none is a cut', async () => {

@@ -203,6 +203,19 @@ describe('the refusal', () => {
     await expectOne(delegation_id)
   })
 
+  test('waits for the oldest minute in which something counts still', async () => {
+    const delegation_id = await rootOf('ten')
+    const { body } = await open(server, { delegation_id, want_requests: 5 })
+    servers.clock.advance(60)
+    await server.expireHolds()
+    servers.clock.advance(120)
+    await use(delegation_id, 5)
+    await close(server, body.id, { seq: 1 })
+    await use(delegation_id, 5)
+    const { headers } = await expectRefused(delegation_id)
+    expect(headers.get('retry-after')).toBe(String(61 * 60))
+  })
+
   test('asks for a minute while only leases are in the way', async () => {
     const delegation_id = await rootOf('ten')
     const ids: string[] = []
@@ -294,6 +307,25 @@ describe('the edge of a minute', () => {
     const rows = await server.database.read('select count(*)::int as n from request_minutes', [])
     expect(rows[0]?.n).toBe(0)
   })
+})
+
+test('a limit that begins while a lease is open does not count what was lent before', async () => {
+  const withLimits = (agent_limits: object) => ({
+    ...config,
+    clients: config.clients.map((client) =>
+      'client_id' in client && client.client_id === 'ten' ? agent('ten', { agent_limits }) : client,
+    ),
+  })
+  const delegation_id = await rootOf('ten')
+  await server.applyConfig(withLimits({}))
+  const { body } = await open(server, { delegation_id, want_requests: 500 })
+  servers.clock.advance(41)
+  await server.expireHolds()
+  await server.applyConfig(withLimits({ requests_per_hour: 10 }))
+  await use(delegation_id, 2)
+  expect((await close(server, body.id, { seq: 1 })).status).toBe(200)
+  expect(Number(await left(delegation_id))).toBeLessThanOrEqual(10)
+  await server.applyConfig(config)
 })
 
 test('a limit that is lowered below what was used leaves nothing, and not less', async () => {

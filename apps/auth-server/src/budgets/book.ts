@@ -222,8 +222,6 @@ export const createBook = (page: Page, now: Date) => {
     move: (ids: readonly string[], { spent = 0n, held = 0n }: Move, kind: string, ref: string) => {
       if (spent === 0n && held === 0n) return
       const path = moneyPath(ids)
-      // All of them first: a row that is missing must not leave half a move behind.
-      budgetsOf(path)
       for (const id of path) {
         const row = change(id)
         row.spent += spent

@@ -116,8 +116,6 @@ const decide = (
   const mine = book.openLeases(asked.delegationId, asked.clientId)
   const older = mine.find(({ holder }) => holder === asked.holder)
   if (!older && mine.length >= maxLeases) throw tooMany()
-  // Those that an older lease of this holder draws on are locked before anything moves.
-  if (older) book.budgetsOf(older.budgetIds)
   const refusal = leaseRefusal(book, path, body, { held: 0n, requestsHeld: 0 })
   if (refusal) return refused(refusal)
   const { ttl_seconds: ttlSeconds } = body

@@ -39,7 +39,7 @@ const answerOnce = (book: Book, request: KeyedRequest, decide: LedgerWork['decid
   return answer
 }
 
-/** What one of them throws is its own business: it has moved nothing. */
+/** A refusal that is thrown is its own business: it has moved nothing. Else the whole page is void. */
 const decideOne = (book: Book, { request, decide }: LedgerWork): Outcome => {
   try {
     return { answer: request ? answerOnce(book, request, decide) : decide(book) }
