@@ -130,6 +130,14 @@ export const openScene = async ({ databaseUrl, random, issuer }: SceneOptions) =
       const targets = await Promise.all(caps.map((cap) => lend(url(), cap)))
       return { random: random.fork(), log, targets, address }
     },
+    /** Every server answers again. */
+    untilReady: async (): Promise<void> => {
+      for (const server of servers) {
+        await expect
+          .poll(async () => (await fetch(`${server.url}/readyz`)).status, { timeout: patience })
+          .toBe(200)
+      }
+    },
     untilNothingIsHeld: () => untilNothingIsHeld(books),
     check: ({ targets }: Pick<Load, 'targets'>) => checkRound(log, books, targets),
     /** Waits until what was forgotten has expired, then checks everything there ever was. */
