@@ -295,6 +295,17 @@ describe('at a restart', () => {
     expect((await spend(delegation_id, '0.2')).body.remaining).toBe('0.1')
   })
 
+  test('a period that is cut below what is held lends no more, and takes nothing from a lease', async () => {
+    await begin('2026-11-21T12:00:00Z')
+    const delegation_id = await rootOf()
+    const { body } = await open(server, { delegation_id, want_usd: '0.4' })
+    await reserve(server, { delegation_id, amount_usd: '0.4' })
+    await server.applyConfig(configOf({ day: '0.5' }))
+    const renewed = await renew(server, body.id, { seq: 1, spent_usd: '0.1', want_usd: '1' })
+    expect([renewed.status, renewed.body.amount_usd]).toEqual([200, '0.3'])
+    expect((await close(server, body.id, { seq: 2, spent_usd: '0.2' })).status).toBe(200)
+  })
+
   test('the same file gives nothing back', async () => {
     await begin('2026-11-21T12:00:00Z')
     const delegation_id = await rootOf()

@@ -276,6 +276,23 @@ describe('a cap that is cut', () => {
     expect([spent.status, spent.body.recalled, spent.body.amount_usd]).toEqual([200, true, '0'])
   })
 
+  test('by the file asks them back too', async () => {
+    const token = (await server.clientCredentials('loner', { resource: docs })).body.access_token
+    const { body } = await open(server, { token, want_usd: '0.4' })
+    await reserve(server, { token, amount_usd: '2' })
+    const clients = config.clients.map((client) =>
+      'client_id' in client && client.client_id === 'loner'
+        ? { ...client, agent_limits: { cost_budget_usd: 1 } }
+        : client,
+    )
+    await server.applyConfig({ ...config, clients })
+    expect((await revokedInFeed(server)).map(({ id }) => id)).toContain(body.id)
+    const renewed = await renew(server, body.id, { seq: 1, spent_usd: '0.1', want_usd: '1' })
+    expect(renewed.body).toMatchObject({ recalled: true, amount_usd: '0.3' })
+    await server.applyConfig(config)
+    await close(server, body.id, { seq: 2 })
+  })
+
   test('asks them back on every budget below, and a cap where there was none is a cut', async () => {
     const token = (await server.clientCredentials('loner', { resource: docs })).body.access_token
     await cut('agent:loner', null)

@@ -20,8 +20,8 @@ const noCap = (): OAuthError =>
 
 const tooLarge = (): OAuthError =>
   new OAuthError('invalid_request', {
-    description: 'The cap would be larger than any amount can be.',
-    reason: 'cap_too_large',
+    description: 'amount_usd: the cap would be larger than any amount can be.',
+    reason: 'malformed_body',
   })
 
 const needsCap = (): OAuthError =>

@@ -64,17 +64,18 @@ const renew = (
   delegation: Delegation,
   caller: Client,
 ): StoredAnswer => {
-  const answer = { status: 200, ttlSeconds: body.ttl_seconds, tail: isTail(lease, body) } as const
+  const { ttl_seconds: ttlSeconds } = body
+  const answer = (): StoredAnswer =>
+    leaseAnswer(book, lease, { status: 200, ttlSeconds, tail: isTail(lease, body) })
   // What is still in flight there would be given back too early: the holder closes it when it knows.
-  if (lease.state === 'expired') return leaseAnswer(book, lease, answer)
+  if (lease.state === 'expired') return answer()
   const over = isOver(book, lease, delegation, caller)
   applyReport(book, lease, reportOf(body))
   lease.recalled = over
-  if (!over) lease.expiresAt = leaseExpiry(book.now, body.ttl_seconds)
+  if (!over) lease.expiresAt = leaseExpiry(book.now, ttlSeconds)
   adjustHold(book, lease, body, !over)
   const refusal = over ? undefined : leaseRefusal(book, lease.budgetIds, body, lease)
-  if (refusal) return refused(refusal)
-  return leaseAnswer(book, lease, { ...answer, tail: isTail(lease, body) })
+  return refusal ? refused(refusal) : answer()
 }
 
 export const renewLease = async (
