@@ -14,6 +14,7 @@ import {
   leaseAnswer,
   leaseEnded,
   leaseExpiry,
+  leaseGraceSeconds,
   type Report,
   reconcileLease,
   staleReport,
@@ -50,15 +51,20 @@ const isOver = (book: Book, lease: StoredLease, { lineage, budget_ids }: Delegat
   return lease.recalled || !book.isAlive(lineage) || !sameIds(drawn, lease.budgetIds)
 }
 
+/** For how long the holder may go on with a lease that is not prolonged: until it would have ended. */
+const secondsLeft = ({ expiresAt }: StoredLease, now: Date): number =>
+  Math.max(0, Math.floor((expiresAt.getTime() - now.getTime()) / 1000) - leaseGraceSeconds)
+
 const renew = (
   book: Book,
   lease: StoredLease,
   body: Renewal,
   delegation: Delegation,
 ): StoredAnswer => {
-  const answer = { status: 200, ttlSeconds: body.ttl_seconds, tail: isTail(lease, body) } as const
+  const answer = (ttlSeconds: number): StoredAnswer =>
+    leaseAnswer(book, lease, { status: 200, ttlSeconds, tail: isTail(lease, body) })
   // What is still in flight there would be given back too early: the holder closes it when it knows.
-  if (lease.state === 'expired') return leaseAnswer(book, lease, answer)
+  if (lease.state === 'expired') return answer(0)
   const over = isOver(book, lease, delegation)
   applyReport(book, lease, reportOf(body))
   lease.recalled = over
@@ -66,7 +72,7 @@ const renew = (
   adjustHold(book, lease, body, !over)
   const refusal = over ? undefined : leaseRefusal(book, lease.budgetIds, body, lease)
   if (refusal) return refused(refusal)
-  return leaseAnswer(book, lease, { ...answer, tail: isTail(lease, body) })
+  return answer(over ? secondsLeft(lease, book.now) : body.ttl_seconds)
 }
 
 export const renewLease = async (
