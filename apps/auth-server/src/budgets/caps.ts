@@ -2,7 +2,7 @@
 import { OAuthError } from '@behalf/protocol'
 import { type Caller, isAdminOf, requireAdmin } from '../delegations/parties.js'
 import type { Deps } from '../deps.js'
-
+import { judgedCap } from './balance.js'
 import type { Book, Budget, StoredAnswer } from './book.js'
 import { notFound } from './charge-rights.js'
 import { carve } from './escrow.js'
@@ -54,8 +54,9 @@ const setEscrow = (book: Book, row: Budget, target: bigint | undefined): OAuthEr
   return undefined
 }
 
-const isCut = (before: bigint | undefined, { cap }: Budget): boolean =>
-  cap !== undefined && (before === undefined || cap < before)
+/** By what new holds are judged by: the cap itself may have to wait for what is held. */
+const isCut = (before: bigint | undefined, after: bigint | undefined): boolean =>
+  after !== undefined && (before === undefined || after < before)
 
 const mayChange = (row: Budget | undefined, caller: Caller): row is Budget =>
   row !== undefined && isAdminOf(caller, row.tenantId)
@@ -78,12 +79,12 @@ export const changeCap = async (
     decide: (book) => {
       const [row] = book.budgetsOf([id])
       if (!mayChange(row, caller)) throw notFound()
-      const before = row.cap
+      const before = judgedCap(row)
       const target = targetOf(row, change)
       const isEscrow = row.carved !== undefined
       const refusal = isEscrow ? setEscrow(book, row, target) : setCap(book, id, target)
       if (refusal) return refused(refusal)
-      cut = isCut(before, row)
+      cut = isCut(before, judgedCap(row))
       return { status: 200, body: { ...describeBudget([row]), budget_id: id } }
     },
   })
