@@ -1,14 +1,19 @@
-/** `npm run bench -- [token]`: our server beside the floor, in one run, as ratios. */
+/** `npm run bench -- [token|budget]`: our server beside a floor, in one run, as ratios. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { measureBudget } from './budget.mjs'
 import { measureToken } from './token.mjs'
 
-const parts = { token: measureToken }
+const parts = { token: measureToken, budget: measureBudget }
 
 const row = (cells) => `| ${cells.join(' | ')} |`
 
-const toMarkdown = ({ title, columns, rows }) =>
-  [`### ${title}`, '', row(columns), row(columns.map(() => '---')), ...rows.map(row)].join('\n')
+const tableOf = ({ title, columns, rows, notes = [] }) => {
+  const table = [row(columns), row(columns.map(() => '---')), ...rows.map(row)]
+  return [`### ${title}`, '', ...table, ...notes.flatMap((note) => ['', note])].join('\n')
+}
+
+const toMarkdown = (report) => [report].flat().map(tableOf).join('\n\n')
 
 const results = fileURLToPath(new URL('../results/', import.meta.url))
 

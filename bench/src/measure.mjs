@@ -1,7 +1,6 @@
-/** Load on a server, and what it costs: requests/s, latency, CPU of the server's own processes. */
+/** What load costs: requests/s, latency, CPU of the processes that take part. Rounds and medians. */
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import autocannon from 'autocannon'
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK']).toString())
 
@@ -26,7 +25,7 @@ const childrenOf = (pid) =>
     })
 
 /** CPU seconds of a process and its children. */
-export const cpuSeconds = (pid) =>
+const cpuSeconds = (pid) =>
   pid === undefined ? 0 : [pid, ...childrenOf(pid)].reduce((sum, one) => sum + cpuOf(one), 0)
 
 export const median = (values) => {
@@ -34,24 +33,54 @@ export const median = (values) => {
   return sorted[Math.floor(sorted.length / 2)]
 }
 
+const cpuNow = ({ pid, databasePid }) => ({
+  serverCpu: cpuSeconds(pid),
+  databaseCpu: cpuSeconds(databasePid),
+  // This process makes the load, or its child did, which has ended.
+  loadCpu: cpuOf(process.pid),
+})
+
 /**
- * One round of load.
+ * One round of load. CPU in seconds per 1,000 requests.
  *
- * @param {{ request: object, pid: number, databasePid?: number, connections: number, seconds: number }} options
+ * @param target `{ name, pid, databasePid?, load(seconds) }`
  */
-export const measureRound = async ({ request, pid, databasePid, connections, seconds }) => {
-  const before = [cpuSeconds(pid), cpuSeconds(databasePid)]
-  const result = await autocannon({ ...request, connections, duration: seconds })
-  const after = [cpuSeconds(pid), cpuSeconds(databasePid)]
-  const served = result['2xx']
-  if (result.non2xx > 0 || result.errors > 0) {
-    throw new Error(`${result.non2xx} refusals and ${result.errors} errors at ${request.url}`)
+const measureRound = async (target, seconds) => {
+  const before = cpuNow(target)
+  const { served, refused, errors, ...load } = await target.load(seconds)
+  const after = cpuNow(target)
+  if (refused > 0 || errors > 0) {
+    throw new Error(`${target.name}: ${refused} refusals and ${errors} errors`)
   }
-  return {
-    perSecond: served / result.duration,
-    p50: result.latency.p50,
-    p99: result.latency.p99,
-    serverCpu: ((after[0] - before[0]) / served) * 1000,
-    databaseCpu: ((after[1] - before[1]) / served) * 1000,
+  const cpu = Object.entries(after).map(([name, total]) => [
+    name,
+    ((total - before[name]) / served) * 1000,
+  ])
+  const { p50, p99 } = load
+  return { perSecond: served / load.seconds, p50, p99, ...Object.fromEntries(cpu) }
+}
+
+const warmUpSeconds = 2
+
+/**
+ * Rounds in turn, so that a noisy moment of the machine hits all alike.
+ *
+ * @returns for each target the medians of its rounds
+ */
+export const measureInTurn = async (targets, { rounds, seconds, unit }, say) => {
+  for (const target of targets) await measureRound(target, warmUpSeconds)
+  const results = targets.map(() => [])
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const [index, target] of targets.entries()) {
+      const result = await measureRound(target, seconds)
+      results[index].push(result)
+      const rate = Math.round(result.perSecond)
+      say(`round ${round} of ${rounds}: ${target.name}: ${rate} ${unit}/s`)
+    }
   }
+  return results.map((list) =>
+    Object.fromEntries(
+      Object.keys(list[0]).map((name) => [name, median(list.map((result) => result[name]))]),
+    ),
+  )
 }

@@ -8,6 +8,10 @@ import { fileURLToPath } from 'node:url'
 export const secret = 'a-client-secret-of-the-benchmark-256-bits'
 export const resource = 'http://127.0.0.1:4100/mcp'
 
+/** HTTP Basic of any client here: all have the same secret. */
+export const basic = (clientId) =>
+  `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}`
+
 const ready = (child) =>
   new Promise((resolve, reject) => {
     let output = ''
@@ -38,23 +42,14 @@ const start = async (script, env) => {
 
 export const startFloor = () => start('./floor.mjs', { BENCH_SECRET: secret })
 
-const config = {
-  tenants: [{ tenant_id: 'bench' }],
-  resources: [{ resource, tenant_id: 'bench', scopes_supported: ['docs:read', 'docs:write'] }],
-  clients: [
-    {
-      client_id: 'bench',
-      kind: 'agent',
-      tenant_id: 'bench',
-      client_secret: secret,
-      scope: 'docs:read docs:write',
-      resources: [resource],
-    },
-  ],
-}
+export const startReserveFloor = (databaseUrl) =>
+  start('./reserve-floor.mjs', { BENCH_SECRET: secret, DATABASE_URL: databaseUrl })
 
-/** Our server, as `npm start` runs it, on the database given. */
-export const startOurs = async (databaseUrl) => {
+export const startCheckThenRecord = (databaseUrl) =>
+  start('./check-then-record.mjs', { DATABASE_URL: databaseUrl })
+
+/** Our server, as `npm start` runs it, on the database and with the configuration given. */
+export const startOurs = async (databaseUrl, config) => {
   const folder = mkdtempSync(join(tmpdir(), 'behalf-bench-'))
   const path = join(folder, 'behalf.config.json')
   writeFileSync(path, JSON.stringify(config))

@@ -8,7 +8,7 @@ CREATE TABLE "budgets" (
 	"held" bigint DEFAULT 0 NOT NULL,
 	"leases" integer DEFAULT 0 NOT NULL,
 	"requests_per_hour" integer,
-	"requests_held" integer DEFAULT 0 NOT NULL,
+	"requests_held" bigint DEFAULT 0 NOT NULL,
 	"periods" jsonb,
 	"drawn_from" text[],
 	"carved" bigint,

@@ -27,7 +27,9 @@ export const printVerification = async (
   checkThere(databaseUrl)
   const database = await openDatabase(databaseUrl)
   try {
-    const { ok, budgets, differences } = await verifyLedger(budgetsStore(database))
+    const { ok, budgets, differences } = await verifyLedger(budgetsStore(database), {
+      patient: true,
+    })
     for (const difference of differences) print(lineOf(difference))
     print(
       ok

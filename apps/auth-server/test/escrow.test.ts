@@ -187,6 +187,26 @@ describe('nothing is set aside', () => {
     expect(body.delegations).toHaveLength(2)
   })
 
+  test('and the check says so beforehand', async () => {
+    const asked = {
+      subject_token: parent.token,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      requested_actor: 'scraper',
+      budget_mode: 'escrow',
+    }
+    const check = (usd: string) =>
+      server.check('researcher', { ...asked, agent_limits: limits(usd) })
+    expect((await check('2')).body.allowed).toBe(true)
+    await setAside('1.5')
+    expect((await check('0.5')).body.allowed).toBe(true)
+    expect((await check('0.51')).body).toMatchObject({
+      allowed: false,
+      error_detail: 'insufficient_budget',
+      remaining: '0.5',
+      limited_by: parent.id,
+    })
+  })
+
   test('without a cap, for what is accepted, and for a mode that there is not', async () => {
     const { body } = await server.clientCredentials('scraper')
     const uncapped = { requested_actor: 'loner', budget_mode: 'escrow' }
@@ -220,6 +240,8 @@ test('only those who may revoke it may close it', async () => {
     expect((await close(clientId, own.id)).status).toBe(404)
   }
   expect((await close('researcher', parent.id)).body.error_detail).toBe('not_an_escrow')
+  const root = delegationOf((await server.clientCredentials('researcher')).body.access_token)
+  expect((await close('researcher', root)).body.error_detail).toBe('not_an_escrow')
 })
 
 test('an admin raises it out of the parent, and lowers it to what is used', async () => {

@@ -8,6 +8,7 @@ import { lendOwnToken } from './client-credentials.js'
 import { createDelegatedToken, type DelegatedToken } from './delegated-token.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createHandOff, type HandOff, parseHandOff } from './hand-off.js'
+import { type LimitOptions, limitErrorsOf, passLimit } from './limit-response.js'
 import { revokeToken } from './revocation.js'
 import type { AgentOptions } from './settings.js'
 import { exchangeToken, type NarrowOptions } from './token-exchange.js'
@@ -26,6 +27,8 @@ export interface TokenOptions {
   /** Absent: all that the agent may have there. */
   scope?: ScopeOption
 }
+
+export interface FetchOptions extends TokenOptions, LimitOptions {}
 
 export interface ExchangeOptions extends NarrowOptions {
   subjectToken: TokenLike
@@ -57,7 +60,7 @@ export interface Agent {
   fetch(
     input: string | URL | Request,
     init?: RequestInit,
-    options?: TokenOptions,
+    options?: FetchOptions,
   ): Promise<Response>
   /** Lends another agent a part of what this one may do. */
   delegate(options: DelegateOptions): Promise<HandOff>
@@ -103,7 +106,7 @@ const ownSource = (parts: Parts, options: TokenOptions): TokenSource => {
 }
 
 const delegate = async (parts: Parts, options: DelegateOptions): Promise<HandOff> => {
-  const { to, token, scope, limits } = options
+  const { to, token, scope, limits, budgetMode } = options
   const { issuer } = parts.settings
   if (typeof to !== 'string' || to === '') {
     throw new TypeError('delegate: `to` must be the client_id of an agent.')
@@ -111,7 +114,7 @@ const delegate = async (parts: Parts, options: DelegateOptions): Promise<HandOff
   const resources =
     token === undefined ? resourcesOf(parts, options.resource) : readResources(options.resource)
   const handOff = async (subjectToken: string): Promise<HandOff> => {
-    const narrowed = { requestedActor: to, resource: resources, scope, limits }
+    const narrowed = { requestedActor: to, resource: resources, scope, limits, budgetMode }
     const issued = await exchangeToken(parts.endpoint, { subjectToken, ...narrowed })
     return createHandOff(issued, { issuer, to, resources })
   }
@@ -162,8 +165,11 @@ export const createAgent = (options: AgentOptions): Agent => {
     delegations: createDelegations(parts),
     token: async ({ resource, scope } = {}) =>
       parts.ownToken({ resources: resourcesOf(parts, resource), scope: readScopeOption(scope) }),
-    fetch: async (input, init, tokenOptions = {}) =>
-      authorizedFetch(ownSource(parts, tokenOptions), input, init),
+    fetch: async (input, init, fetchOptions = {}) => {
+      const limitErrors = limitErrorsOf(parts.settings, fetchOptions)
+      const response = await authorizedFetch(ownSource(parts, fetchOptions), input, init)
+      return passLimit(response, limitErrors, parts.settings)
+    },
     delegate: (delegateOptions) => delegate(parts, delegateOptions),
     accept: (handOff, acceptOptions = {}) => accept(parts, handOff, acceptOptions),
     exchange: async ({ subjectToken, actorToken, ...rest }) =>

@@ -3,6 +3,8 @@ import {
   type AgentLimitsClaim,
   agentLimitsClaim,
   agentLimitsSchema,
+  type BudgetMode,
+  budgetModes,
   isResourceUri,
   readScope,
 } from '@behalf/protocol'
@@ -42,4 +44,10 @@ export const readLimits = (limits: AgentLimitsClaim | undefined): string | undef
   if (result.success) return JSON.stringify(agentLimitsClaim(result.data))
   const [issue] = result.error.issues
   throw new TypeError(`limits: ${[...(issue?.path ?? []), issue?.message].join(' ')}.`)
+}
+
+/** @throws TypeError for a mode that we do not know: money would be lent in another way than meant */
+export const readBudgetMode = (mode: BudgetMode | undefined): BudgetMode | undefined => {
+  if (mode === undefined || budgetModes.includes(mode)) return mode
+  throw new TypeError(`budgetMode must be ${budgetModes.map((one) => `"${one}"`).join(' or ')}.`)
 }

@@ -8,6 +8,7 @@ import {
   readScope,
 } from '@behalf/protocol'
 import type { AgentToken } from './agent-token.js'
+import { discard } from './bounded-bytes.js'
 import { bearerChallenge } from './challenge.js'
 import type { Access } from './resource-metadata.js'
 import type { Fetch } from './settings.js'
@@ -81,10 +82,6 @@ const withToken = (
 /** After a redirect to elsewhere, it is not the resource server that speaks. */
 const speaksFor = (response: Response, url: URL): boolean =>
   response.url === '' || new URL(response.url).origin === url.origin
-
-const discard = async (response: Response): Promise<void> => {
-  await response.body?.cancel().catch(() => undefined)
-}
 
 /** A 401: learn where the token should come from, or fetch a new one, once. */
 const afterUnauthorized = async (

@@ -3,6 +3,7 @@ import { isOAuthError, OAuthError } from '@behalf/protocol'
 import type { ExchangedToken } from './agent-token.js'
 import { authorizedFetch, checkOrigin, type TokenSource } from './authorized-fetch.js'
 import { hide } from './hidden.js'
+import { type LimitOptions, limitErrorsOf, passLimit } from './limit-response.js'
 import { actorNames, authorityWords, chainWords, instantWords } from './plain-words.js'
 import type { Settings } from './settings.js'
 import type { TakenBack } from './taken-back.js'
@@ -16,7 +17,11 @@ export interface DelegatedToken extends ExchangedToken {
   /** The token, renewed when it is about to expire. */
   token(): Promise<ExchangedToken>
   /** As `fetch`, with the token. To the origin of its resource only. */
-  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
+  fetch(
+    input: string | URL | Request,
+    init?: RequestInit,
+    options?: LimitOptions,
+  ): Promise<Response>
   /** Who acts for whom, with what, until when: two lines of plain words, without the token. */
   describe(): string
 }
@@ -154,8 +159,11 @@ export const createDelegatedToken = (options: DelegatedTokenOptions): DelegatedT
   }
   const delegated = Object.assign(membersOf(session.current), {
     token: session.token,
-    fetch: (input: string | URL | Request, init?: RequestInit) =>
-      authorizedFetch(source, input, init),
+    fetch: async (input: string | URL | Request, init?: RequestInit, asked?: LimitOptions) => {
+      const limitErrors = limitErrorsOf(options.settings, asked)
+      const response = await authorizedFetch(source, input, init)
+      return passLimit(response, limitErrors, options.settings)
+    },
     describe: () => describe(session.current(), options.handOffExpiresAt),
   })
   return hide(delegated, 'accessToken')

@@ -1,6 +1,7 @@
 /** The live tree as this agent sees it: why not, what is lent now, and taking back. */
 import { type Delegation, delegationPageSchema } from '@behalf/protocol'
 import { forget, type Parts } from './agent-parts.js'
+import { type AgentBudget, closeBudget } from './budget.js'
 import { type ExplainOptions, explain } from './explain.js'
 import type { DelegationAnswer } from './explanation.js'
 import { callApi, parseAnswer, requireEndpoint, unusableAnswer } from './server-api.js'
@@ -32,6 +33,11 @@ export interface Delegations {
   explain(options: ExplainOptions): Promise<DelegationAnswer>
   /** Takes a delegation back, and with it all that hangs below it. */
   revoke(delegation: DelegationLike): Promise<void>
+  /**
+   * Ends the escrow of a delegation: what it has not spent goes back to the budgets above. For its
+   * holder, and for those above it in its chain.
+   */
+  closeBudget(delegation: DelegationLike): Promise<AgentBudget>
   /** What is alive now of what this agent holds, lent, or is acted for by. */
   list(options?: ListOptions): Promise<DelegationPage>
   /** The same, page after page. */
@@ -101,6 +107,8 @@ export const createDelegations = (parts: Parts): Delegations =>
       await revokeDelegation(parts.endpoint, id)
       forget(parts, id)
     },
+    closeBudget: async (delegation) =>
+      closeBudget(parts.endpoint, delegationIdOf(delegation, parts.settings.issuer)),
     list: (options = {}) => listDelegations(parts.endpoint, options),
     all: (options = {}) => allDelegations(parts.endpoint, options),
   })

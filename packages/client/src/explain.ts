@@ -17,8 +17,8 @@ export interface ExplainOptions extends Omit<NarrowOptions, 'audience'> {
 }
 
 const formOf = (options: ExplainOptions, resource: OneOrMore): Form => {
-  const { to, scope, limits } = options
-  return askedForm({ requestedActor: to, resource, scope, limits })
+  const { to, scope, limits, budgetMode } = options
+  return askedForm({ requestedActor: to, resource, scope, limits, budgetMode })
 }
 
 const aboutDelegation = (parts: Parts, id: string, options: ExplainOptions) => {

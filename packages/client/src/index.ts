@@ -2,6 +2,8 @@ export {
   type Actor,
   type AgentLimitsClaim,
   type AuthorizationServerMetadata,
+  type BudgetMode,
+  type BudgetPeriod,
   type Delegation,
   isOAuthError,
   type NarrowingReport,
@@ -14,15 +16,26 @@ export {
   createAgent,
   type DelegateOptions,
   type ExchangeOptions,
+  type FetchOptions,
   type TokenOptions,
 } from './agent.js'
 export type { AgentToken, ExchangedToken } from './agent-token.js'
-export type { AgentBudget } from './budget.js'
+export type { AgentBudget, PeriodBudget } from './budget.js'
 export type { DelegatedToken } from './delegated-token.js'
 export type { DelegationPage, Delegations, ListOptions } from './delegations.js'
 export { type DiscoverOptions, discover } from './discovery.js'
 export type { ExplainOptions } from './explain.js'
 export type { DelegationAllowed, DelegationAnswer, DelegationRefused } from './explanation.js'
 export type { HandOff } from './hand-off.js'
-export type { AgentOptions, Fetch } from './settings.js'
+export {
+  BudgetError,
+  type BudgetErrorCode,
+  isBudgetError,
+  isRateLimitError,
+  type LimitError,
+  RateLimitError,
+} from './limit-error.js'
+export { limitErrorFromBody } from './limit-refusal.js'
+export { type LimitErrorOfOptions, type LimitOptions, limitErrorOf } from './limit-response.js'
+export type { AgentOptions, Fetch, LimitErrors } from './settings.js'
 export type { DelegationLike, TokenLike } from './token-like.js'

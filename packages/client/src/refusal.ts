@@ -1,5 +1,6 @@
 /** What a refusal of the authorization server becomes: an error that quotes no credential. */
 import { OAuthError, oauthErrorFromBody } from '@behalf/protocol'
+import { limitErrorFrom } from './limit-refusal.js'
 import type { JsonResponse } from './request-json.js'
 
 const hints: ReadonlyMap<unknown, string> = new Map([
@@ -9,6 +10,14 @@ const hints: ReadonlyMap<unknown, string> = new Map([
   [
     'not_found',
     'Check the id. Who holds a delegation, who lent it and administrators see it; others do not.',
+  ],
+])
+
+/** Finer ones, by `error_detail`. */
+const reasonHints: ReadonlyMap<unknown, string> = new Map([
+  [
+    'insufficient_budget',
+    "Lend less, close an escrow that is done with, or let it draw on yours: budgetMode 'shared'.",
   ],
 ])
 
@@ -25,15 +34,25 @@ const failure = (status: number): OAuthError =>
     reason: status >= 500 ? 'server_failure' : 'unexpected_response',
   })
 
-/** @param secrets what the request carried, so that no error says it again */
+export interface RefusedRequest {
+  /** What the request carried, so that no error says it again. */
+  secrets: readonly (string | undefined)[]
+  /** Milliseconds since 1970. */
+  now: () => number
+}
+
+/** A limit is one whatever stands before the server, and whether or not it speaks OAuth. */
 export const refusalOf = (
-  response: JsonResponse,
-  secrets: readonly (string | undefined)[],
+  { status, body, headers }: JsonResponse,
+  { secrets, now }: RefusedRequest,
 ): OAuthError => {
-  const { status, body } = response
-  if (typeof body?.error !== 'string') return failure(status)
-  if (quotesCredential(body, secrets)) return oauthErrorFromBody(status, { error: body.error })
-  return oauthErrorFromBody(status, { error_hint: hints.get(body.error), ...body })
+  const quotes = body !== undefined && quotesCredential(body, secrets)
+  const told = quotes ? { error: body.error } : body
+  const limit = limitErrorFrom({ status, body: told ?? {}, headers, now: now() })
+  if (limit) return limit
+  if (typeof told?.error !== 'string') return failure(status)
+  const hint = reasonHints.get(body?.error_detail) ?? hints.get(told.error)
+  return oauthErrorFromBody(status, quotes ? told : { error_hint: hint, ...told })
 }
 
 /** RFC 6749 §5.2 asks for another status; an error body with 200 is an error all the same. */

@@ -1,5 +1,6 @@
 /** One bounded request for a JSON object: in size, in time, and to the address that was meant. */
 import { isOAuthError, OAuthError, parseJsonObject } from '@behalf/protocol'
+import { readBytes } from './bounded-bytes.js'
 import type { Fetch } from './settings.js'
 
 /** Metadata and token responses are a few kilobytes. */
@@ -20,6 +21,7 @@ export interface JsonResponse {
   status: number
   /** `undefined` when the body is not a JSON object, or has a member twice. */
   body: Record<string, unknown> | undefined
+  headers: Headers
 }
 
 /**
@@ -42,41 +44,11 @@ const unreachable = (party: string, url: string, error: unknown): OAuthError =>
     cause: bareCause(error),
   })
 
-interface Bound {
-  party: string
-  maxBytes: number
-}
-
-const tooLarge = ({ party, maxBytes }: Bound): OAuthError =>
+const tooLarge = (party: string, maxBytes: number): OAuthError =>
   new OAuthError('server_error', {
     description: `${party} answered with more than ${maxBytes} bytes.`,
     reason: 'response_too_large',
   })
-
-const concat = (parts: readonly Uint8Array[], length: number): Uint8Array => {
-  const bytes = new Uint8Array(length)
-  let offset = 0
-  for (const part of parts) {
-    bytes.set(part, offset)
-    offset += part.length
-  }
-  return bytes
-}
-
-const readBytes = async (response: Response, bound: Bound): Promise<Uint8Array> => {
-  const parts: Uint8Array[] = []
-  let length = 0
-  const reader = response.body?.getReader()
-  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
-    length += part.value.length
-    parts.push(part.value)
-    if (length > bound.maxBytes) {
-      await reader?.cancel()
-      throw tooLarge(bound)
-    }
-  }
-  return concat(parts, length)
-}
 
 const readObject = (bytes: Uint8Array): Record<string, unknown> | undefined => {
   try {
@@ -114,10 +86,9 @@ export const requestJson = async (
   const exchange = async (): Promise<JsonResponse> => {
     const response = await fetch(url, { ...init, redirect: 'manual', signal })
     refuseRedirect(response, party)
-    return {
-      status: response.status,
-      body: readObject(await readBytes(response, { party, maxBytes })),
-    }
+    const bytes = await readBytes(response.body, maxBytes)
+    if (!bytes) throw tooLarge(party, maxBytes)
+    return { status: response.status, body: readObject(bytes), headers: response.headers }
   }
   try {
     return await Promise.race([exchange(), aborted(signal)])

@@ -13,6 +13,7 @@ export interface CallOptions {
   /** @defaultValue 'GET' */
   method?: 'GET' | 'POST'
   maxBytes?: number
+  headers?: Readonly<Record<string, string>>
 }
 
 const party = 'The authorization server'
@@ -44,10 +45,11 @@ export const parseAnswer = <T>(schema: Schema<T>, body: unknown): T => {
 /** HTTP Basic, however the client authenticates at the token endpoint: there is no form here. */
 export const callApi = async (
   url: string,
-  { fetch, timeoutMs, clientId, clientSecret }: Settings,
-  { method = 'GET', maxBytes }: CallOptions = {},
+  { fetch, timeoutMs, clientId, clientSecret, now }: Settings,
+  { method = 'GET', maxBytes, headers: more }: CallOptions = {},
 ): Promise<Record<string, unknown> | undefined> => {
   const headers = {
+    ...more,
     accept: 'application/json',
     authorization: basicAuthorization(clientId, clientSecret),
     ...(method === 'POST' && { 'content-type': 'application/json' }),
@@ -55,5 +57,5 @@ export const callApi = async (
   const init = { method, headers, ...(method === 'POST' && { body: '{}' }) }
   const response = await requestJson(url, { fetch, timeoutMs, init, maxBytes, party })
   if (isSuccess(response)) return response.body
-  throw refusalOf(response, [clientSecret, headers.authorization])
+  throw refusalOf(response, { secrets: [clientSecret, headers.authorization], now })
 }

@@ -7,6 +7,9 @@ export type Fetch = (
   init?: RequestInit,
 ) => Promise<Response> | Response
 
+/** Refusals by a limit, 402 and 429: given back like every other answer, or thrown. */
+export type LimitErrors = 'return' | 'throw'
+
 export interface AgentOptions {
   /** The authorization server, exactly as it spells itself. Credentials go nowhere else. */
   issuer: string
@@ -21,6 +24,8 @@ export interface AgentOptions {
   now?: (() => number) | undefined
   /** For each request to the authorization server. @defaultValue 10000 */
   timeoutMs?: number | undefined
+  /** What `fetch` does when money or requests are used up. @defaultValue 'return' */
+  limitErrors?: LimitErrors | undefined
 }
 
 /** The options with every default filled in. */
@@ -33,6 +38,7 @@ export interface Settings {
   fetch: Fetch
   now: () => number
   timeoutMs: number
+  limitErrors: LimitErrors
 }
 
 const defaultTimeoutMs = 10_000
@@ -71,6 +77,12 @@ const checkResource = (resource: string | undefined): string | undefined => {
   throw misuse('resource must be an absolute URI without a fragment (RFC 8707).')
 }
 
+/** @throws TypeError */
+export const checkLimitErrors = (limitErrors: string): LimitErrors => {
+  if (limitErrors === 'return' || limitErrors === 'throw') return limitErrors
+  throw new TypeError('limitErrors must be "return" or "throw".')
+}
+
 /** @throws TypeError for anything that could never work. */
 export const checkSettings = (options: AgentOptions): Settings => ({
   issuer: checkIssuer(requireText('issuer', options.issuer)),
@@ -81,4 +93,5 @@ export const checkSettings = (options: AgentOptions): Settings => ({
   fetch: options.fetch ?? platformFetch,
   now: options.now ?? Date.now,
   timeoutMs: checkTimeout(options.timeoutMs),
+  limitErrors: checkLimitErrors(options.limitErrors ?? 'return'),
 })

@@ -33,7 +33,9 @@ const marginShare = 0.1
 /** A server that is briefly away does not make a token that still lives worthless. */
 const maySuffice = (error: unknown): boolean =>
   isOAuthError(error) &&
-  (error.code === 'temporarily_unavailable' || error.reason === 'hand_off_expired')
+  (error.code === 'temporarily_unavailable' ||
+    error.code === 'rate_limited' ||
+    error.reason === 'hand_off_expired')
 
 interface Entry<T> {
   token: T

@@ -66,12 +66,12 @@ export interface FormAnswer {
 
 /** Posts a form as this client. */
 export const askForm = async (url: string, form: Form, settings: Settings): Promise<FormAnswer> => {
-  const { fetch, timeoutMs, clientSecret } = settings
+  const { fetch, timeoutMs, clientSecret, now } = settings
   const params = authenticatedForm(settings, form)
   const init = { method: 'POST', headers: headersOf(settings), body: params.toString() }
   const response = await requestJson(url, { fetch, timeoutMs, init, party })
   const secrets = [clientSecret, ...credentials.map((name) => params.get(name) ?? '')]
-  return { response, refusal: () => refusalOf(response, secrets) }
+  return { response, refusal: () => refusalOf(response, { secrets, now }) }
 }
 
 /** Posts a form as this client. @throws OAuthError for every answer but a success. */
@@ -120,6 +120,13 @@ const checkTokenType = (response: TokenResponse, expected: IssuedToken['tokenTyp
   )
 }
 
+/** RFC 6749 §3.2: servers ignore parameters that they do not know, and this one must not be ignored. */
+const checkBudgetMode = (form: Form, { budget_mode: mode }: TokenResponse): void => {
+  const asked = form.find(([name]) => name === 'budget_mode')?.[1]
+  if (asked !== 'escrow' || mode === 'escrow') return
+  throw malformed('budget_mode_ignored', 'The server has not set the budget aside.')
+}
+
 export const createTokenEndpoint = (settings: Settings, discovery: Discovery): TokenEndpoint => ({
   settings,
   discovery,
@@ -128,6 +135,7 @@ export const createTokenEndpoint = (settings: Settings, discovery: Discovery): T
     const requestedAt = Math.floor(settings.now() / 1000)
     const response = parseResponse((await postForm(url, form, settings)).body)
     checkTokenType(response, tokenType)
+    checkBudgetMode(form, response)
     return {
       accessToken: response.access_token,
       tokenType,

@@ -1,9 +1,16 @@
 /** Token exchange in every shape: narrow, hand off, accept, pull and push. RFC 8693. */
-import { type AgentLimitsClaim, formatScope, grantTypes, tokenTypes } from '@behalf/protocol'
+import {
+  type AgentLimitsClaim,
+  type BudgetMode,
+  formatScope,
+  grantTypes,
+  tokenTypes,
+} from '@behalf/protocol'
 import { type ExchangedToken, exchangedToken } from './agent-token.js'
 import {
   type OneOrMore,
   readAudiences,
+  readBudgetMode,
   readLimits,
   readResources,
   readScopeOption,
@@ -18,6 +25,11 @@ export interface NarrowOptions {
   scope?: ScopeOption
   /** As spelt on the wire; money as a number or as decimal text. */
   limits?: AgentLimitsClaim | undefined
+  /**
+   * `shared`: what it spends is drawn from the budgets above as it goes. `escrow`: its
+   * `cost_budget_usd` is set aside there at once, for it alone. @defaultValue the server's: shared
+   */
+  budgetMode?: BudgetMode | undefined
 }
 
 export interface ExchangeParameters extends NarrowOptions {
@@ -38,6 +50,7 @@ export const askedForm = (options: Omit<ExchangeParameters, 'subjectToken'>): Fo
   ...readAudiences(options.audience).map((audience) => ['audience', audience] as const),
   ['scope', formatScope(readScopeOption(options.scope)) || undefined],
   ['agent_limits', readLimits(options.limits)],
+  ['budget_mode', readBudgetMode(options.budgetMode)],
 ]
 
 const formOf = (options: ExchangeParameters): Form => [

@@ -327,57 +327,6 @@ describe('list', () => {
   })
 })
 
-describe('budget', () => {
-  const budgets = `${metadata.agent_budget_endpoint}/budgets`
-  const wire = {
-    delegation_id: 'dlg_1',
-    cap_usd: '50',
-    spent_usd: '1.25',
-    held_usd: '0.04',
-    remaining_usd: '8.71',
-    limited_by: 'tenant:acme',
-  }
-  const known = {
-    delegationId: 'dlg_1',
-    cap: '50',
-    spent: '1.25',
-    held: '0.04',
-    remaining: '8.71',
-    limitedBy: 'tenant:acme',
-  }
-
-  test('is the agent’s own, unless another is named', async () => {
-    const world = createWorld()
-    world.on(`${budgets}/dlg_1`, () => json(wire))
-    const bare = { delegation_id: 'dlg_2', spent_usd: '0', held_usd: '0' }
-    world.on(`${budgets}/dlg_2`, () => json(bare))
-    const agent = world.agent()
-    expect(await agent.budget()).toEqual(known)
-    expect(world.tokenCalls()[0]?.form.get('resource')).toBe(issuer)
-    const handOff = await agent.delegate({ to: 'researcher' })
-    const lent = await world.agent({ clientId: 'researcher' }).accept(handOff)
-    for (const one of [handOff, handOff.text, lent, 'dlg_2']) {
-      expect(await agent.budget(one)).toEqual({ delegationId: 'dlg_2', spent: '0', held: '0' })
-    }
-  })
-
-  test('of somebody else’s delegation is not found', async () => {
-    const world = createWorld()
-    world.on(`${budgets}/dlg_9`, () => json({ error: 'not_found' }, 404))
-    const error = await refusal(world.agent().budget('dlg_9'))
-    expect(error).toMatchObject({
-      code: 'not_found',
-      hint: expect.stringContaining('Check the id'),
-    })
-  })
-
-  test('cannot be the own one of a token that does not say its delegation', async () => {
-    const world = createWorld()
-    world.on(metadata.token_endpoint, () => json({ access_token: 'x', token_type: 'bearer' }))
-    expect(await refusal(world.agent().budget())).toMatchObject({ reason: 'unreadable_token' })
-  })
-})
-
 test.each([
   ['delegation_check_endpoint', 'delegation_check_not_supported'],
   ['delegations_endpoint', 'delegations_not_supported'],

@@ -83,6 +83,7 @@ export const createWorld = (options: { lifeSeconds?: number } = {}) => {
       scope: form.get('scope') ?? subject.scope,
       ...(form.has('agent_limits') && { agent_limits: JSON.parse(form.get('agent_limits') ?? '') }),
     }
+    const told = form.get('budget_mode') === 'escrow' ? { budget_mode: 'escrow' } : {}
     if (form.has('requested_actor')) {
       const may_act = { sub: form.get('requested_actor') }
       const dlg = { agent_lineage: [...lineage, `dlg_${lineage.length + 1}`] }
@@ -90,6 +91,7 @@ export const createWorld = (options: { lifeSeconds?: number } = {}) => {
         { ...common, ...dlg, ...(subject.act ? { act: subject.act } : {}), aud: issuer, may_act },
         'N_A',
         600,
+        told,
       )
     }
     // The subject heads the chain as `sub`; `act` holds those who came after it.

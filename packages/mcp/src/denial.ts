@@ -22,6 +22,11 @@ export type Denial = {
   remaining?: string
   /** Which budget leaves the least: a delegation, an agent or a tenant. */
   limited_by?: string
+  /** When that budget starts again, where it is one of a day, a week or a month. */
+  renews_at?: string
+  /** Of requests: how many an hour has, and in how many seconds there is room for one more. */
+  limit?: number
+  retry_after?: number
 }
 
 /** A tool result in both generations of the SDK. */
@@ -34,13 +39,22 @@ export type ToolDenial = {
 /** A new token may have what this one lacks. It cannot have more budget, or other actions. */
 const mendable: ReadonlySet<OAuthErrorCode> = new Set(['insufficient_scope', 'invalid_token'])
 
-const shown = ['scope', 'action', 'required', 'remaining', 'limited_by'] as const
+const shown = {
+  scope: 'string',
+  action: 'string',
+  required: 'string',
+  remaining: 'string',
+  limited_by: 'string',
+  renews_at: 'string',
+  limit: 'number',
+  retry_after: 'number',
+} as const
 
-const detailsOf = ({ details }: OAuthError): Pick<Denial, (typeof shown)[number]> =>
+const detailsOf = ({ details }: OAuthError): Pick<Denial, keyof typeof shown> =>
   Object.fromEntries(
-    shown
-      .map((name) => [name, details[name]] as const)
-      .filter(([, value]) => typeof value === 'string'),
+    Object.entries(shown)
+      .filter(([name, type]) => typeof details[name] === type)
+      .map(([name]) => [name, details[name]]),
   )
 
 const denialOf = (error: OAuthError): Denial => ({
@@ -53,12 +67,13 @@ const denialOf = (error: OAuthError): Denial => ({
 
 // The hint is for who runs the server, and stays in the house.
 const sentenceOf = (error: OAuthError): string => {
-  const { required, remaining, limited_by: limitedBy } = detailsOf(error)
+  const { required, remaining, limited_by: limitedBy, renews_at: renewsAt } = detailsOf(error)
   const seconds = error.headers['Retry-After']
   const sentences = [
     `${error.code}: ${error.description ?? 'This call is refused.'}`,
     required && remaining && `It needs ${required} USD, and ${remaining} USD are left.`,
     limitedBy && `Limited by ${limitedBy}.`,
+    renewsAt && `It starts again at ${renewsAt}.`,
     seconds && `Try again in ${seconds} s.`,
   ]
   return sentences.filter(Boolean).join(' ')

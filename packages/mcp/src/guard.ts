@@ -32,8 +32,11 @@ export interface Guard {
   express(): NodeMiddleware
   /** A tool with its scope, action and cost, for `server.registerTool`. */
   readonly tool: MakeTool
-  /** Stops following revocations in the background. */
-  close(): void
+  /**
+   * Stops what goes on in the background, and gives back what was borrowed of budgets. Wait for it
+   * before the process ends: what is not reported is charged in full.
+   */
+  close(): Promise<void>
 }
 
 type PassedOn = Omit<VerifierOptions, 'issuer' | 'audience' | 'resourceMetadataUrl'>

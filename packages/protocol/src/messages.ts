@@ -11,6 +11,8 @@ export const tokenResponseSchema = z.looseObject({
   scope: z.string().optional(),
   issued_token_type: z.string().optional(),
   agent_limits: agentLimitsClaimSchema.optional(),
+  /** Said when the budget of a new delegation was set aside. */
+  budget_mode: z.string().optional(),
   /** For people to read: nothing is decided by it, so a malformed one is passed over. */
   narrowed: narrowingReportSchema.optional().catch(undefined),
 })

@@ -24,7 +24,16 @@ const titles = new Map<OAuthErrorCode, string>([
 const challenged: ReadonlySet<OAuthErrorCode> = new Set(['invalid_token', 'insufficient_scope'])
 
 /** Members of a body beside the fixed ones. */
-const shownDetails = ['required', 'remaining', 'limited_by', 'scope', 'action']
+const shownDetails = [
+  'required',
+  'remaining',
+  'limited_by',
+  'limit',
+  'retry_after',
+  'renews_at',
+  'scope',
+  'action',
+]
 
 /** RFC 6750 §3: what may stand between the quotes. Nothing of it comes from the request. */
 const quoted = (text: string): string => `"${text.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '')}"`

@@ -1,17 +1,17 @@
-/** The ledger over HTTP: reserve before, settle or release after. Money never moves twice. */
+/** The ledger over HTTP: reservations, each for one charge, and leases, each for many. */
 import {
-  basicAuthorization,
   formatUsd,
-  isOAuthError,
-  isOAuthErrorCode,
-  OAuthError,
-  type OAuthErrorCode,
-  oauthErrorFromBody,
+  type LeaseState,
+  leaseSchema,
+  type OAuthError,
+  parseUsd,
   type Reservation,
   reservationSchema,
 } from '@behalf/protocol'
 import type { Discovery } from './discovery.js'
-import { parseJson, request, unavailable, why } from './http.js'
+import { why } from './http.js'
+import type { Report, Want } from './lease-account.js'
+import { createPostToLedger, isVerdict } from './ledger-http.js'
 import type { LedgerCredentials, Settings } from './settings.js'
 
 export interface ReserveRequest {
@@ -22,6 +22,32 @@ export interface ReserveRequest {
   ttlSeconds: number
 }
 
+/** What a holder asks for. */
+export interface LeaseWish extends Want {
+  /** What the charge at hand needs, beyond what was reported as spent. */
+  readonly need: bigint | undefined
+}
+
+/** The ledger's answer about one lease. */
+export interface Lent {
+  id: string
+  state: LeaseState
+  /** Held beyond what was reported: micro-USD, and requests. */
+  amount: bigint
+  requests: number
+  ttlSeconds: number
+  /** It does not cover the charge at hand: reserve for each. */
+  tail: boolean
+  recalled: boolean
+  /** Micro-USD that the tightest budget has left beside what is held. */
+  remaining: bigint | undefined
+}
+
+/** Of each report one more. */
+export interface NumberedReport extends Report {
+  readonly seq: number
+}
+
 export interface Ledger {
   /** @throws OAuthError the refusal, or `temporarily_unavailable` when the ledger cannot be asked */
   reserve: (asked: ReserveRequest) => Promise<Reservation>
@@ -29,112 +55,72 @@ export interface Ledger {
   settle: (id: string, actual: bigint) => Promise<Reservation | undefined>
   /** Gives back all of it. A failure is logged: the reservation is then charged when it expires. */
   release: (id: string) => Promise<void>
+  /** The same key finds a lease again whose answer was lost. @throws OAuthError */
+  openLease: (delegationId: string, wish: LeaseWish, idempotencyKey: string) => Promise<Lent>
+  /** @throws OAuthError */
+  renewLease: (id: string, report: NumberedReport, wish: LeaseWish) => Promise<Lent>
+  /** The same key for the same report, however often it is tried. @throws OAuthError */
+  closeLease: (id: string, report: NumberedReport, idempotencyKey: string) => Promise<Lent>
 }
 
-interface Call {
-  path: string
-  body: Record<string, unknown>
-  /** Attempts, all with one Idempotency-Key: the answer to a lost answer is the same answer. */
-  attempts: number
-}
-
-const reserveAttempts = 2
+/** Somebody waits for these. */
+const waitedAttempts = 2
 const endAttempts = 4
-const backoffMs = [100, 400, 1600]
+/** Of a lease: more than this would be spent for too long after a revocation. */
+export const leaseSeconds = 30
+const maxLeaseSeconds = 300
 
-/** Verdicts on the caller or its money. Everything else is between us and the ledger. */
-const verdicts: ReadonlySet<OAuthErrorCode> = new Set([
-  'budget_exhausted',
-  'insufficient_budget',
-  'action_not_allowed',
-  'access_denied',
-  'invalid_token',
-])
-const moneyCodes: ReadonlySet<OAuthErrorCode> = new Set(['budget_exhausted', 'insufficient_budget'])
+const parseReservation = (body: unknown): Reservation | undefined =>
+  reservationSchema.safeParse(body).data
 
-const misconfigured = (reason: string, hint: string, cause?: unknown): OAuthError =>
-  new OAuthError('server_error', {
-    status: 503,
-    description: 'The ledger cannot be used by this server.',
-    reason,
-    hint,
-    cause,
-  })
-
-const noEndpoint = (): OAuthError =>
-  misconfigured('no_budget_endpoint', 'The metadata of the issuer names no agent_budget_endpoint.')
-
-/** @returns the refusal as the caller may see it */
-const toRefusal = (
-  status: number,
-  body: Record<string, unknown>,
-  budgetStatus: number,
-): OAuthError => {
-  const error = oauthErrorFromBody(status, body)
-  if (!isOAuthErrorCode(body.error) || !verdicts.has(error.code)) {
-    const hint = 'Check the client id, the secret and what this server may charge.'
-    return misconfigured('ledger_refused', hint, error)
+const parseLent = (body: unknown): Lent | undefined => {
+  const { data } = leaseSchema.safeParse(body)
+  const amount = parseUsd(data?.amount_usd)
+  if (!data || amount === undefined) return undefined
+  const { id, state, requests, ttl_seconds: ttl, tail, recalled, remaining_usd } = data
+  return {
+    id,
+    state,
+    amount,
+    requests: Math.max(0, requests),
+    ttlSeconds: Math.min(Math.max(0, ttl), maxLeaseSeconds),
+    tail,
+    recalled,
+    remaining: parseUsd(remaining_usd),
   }
-  const { description, reason, details } = error
-  const { required, remaining, limited_by } = details
-  const money = moneyCodes.has(error.code)
-  return new OAuthError(error.code, {
-    status: money ? budgetStatus : undefined,
-    description,
-    reason,
-    details: money ? { required, remaining, limited_by } : {},
-  })
 }
 
-const isWorthRetrying = (error: unknown): boolean =>
-  isOAuthError(error) && error.code === 'temporarily_unavailable'
+const usd = (microUsd: bigint | undefined): string | undefined =>
+  microUsd === undefined ? undefined : formatUsd(microUsd)
+
+/** As on the wire; what is undefined is not in it. */
+const wishBody = ({ usd: want, requests, need }: LeaseWish) => ({
+  want_usd: usd(want),
+  need_usd: usd(need),
+  want_requests: requests,
+  ttl_seconds: leaseSeconds,
+})
+
+const reportBody = ({ seq, spent, requests }: NumberedReport) => ({
+  seq,
+  spent_usd: formatUsd(spent),
+  requests,
+})
+
+const leasePath = (id: string, what: string): string => `/leases/${encodeURIComponent(id)}/${what}`
 
 export const createLedger = (
   settings: Settings,
   credentials: LedgerCredentials,
   discover: Discovery,
 ): Ledger => {
-  const { logger, sleep, budgetStatus } = settings
-  const authorization = basicAuthorization(credentials.clientId, credentials.clientSecret)
+  const { logger } = settings
+  const post = createPostToLedger(settings, credentials, discover)
 
-  const once = async ({ path, body }: Call, idempotencyKey: string): Promise<Reservation> => {
-    const { agent_budget_endpoint: base } = await discover()
-    if (base === undefined) throw noEndpoint()
-    const { status, bytes } = await request(`${base.replace(/\/$/, '')}${path}`, {
-      settings,
-      init: {
-        method: 'POST',
-        body: JSON.stringify(body),
-        headers: {
-          Authorization: authorization,
-          'Content-Type': 'application/json',
-          Accept: 'application/json, application/problem+json',
-          'Idempotency-Key': idempotencyKey,
-        },
-      },
-    })
-    if (status >= 500 || status === 429) throw unavailable(`ledger_status_${status}`)
-    const answer = parseJson(bytes)
-    if (status !== 200 && status !== 201) throw toRefusal(status, answer, budgetStatus)
-    const reservation = reservationSchema.safeParse(answer)
-    if (reservation.success) return reservation.data
-    throw unavailable('ledger_malformed_answer')
-  }
-  const post = async (call: Call): Promise<Reservation> => {
-    const idempotencyKey = crypto.randomUUID()
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await once(call, idempotencyKey)
-      } catch (error) {
-        if (attempt >= call.attempts || !isWorthRetrying(error)) throw error
-        await sleep(backoffMs[attempt - 1] ?? 0)
-      }
-    }
-  }
-  const end = async (id: string, how: string, body: Call['body']) => {
+  const end = async (id: string, how: string, body: Record<string, unknown>) => {
     try {
       const path = `/reservations/${encodeURIComponent(id)}/${how}`
-      return await post({ path, body, attempts: endAttempts })
+      return await post({ path, body, attempts: endAttempts, parse: parseReservation })
     } catch (error) {
       logger.error(`A reservation could not be ended: ${how}.`, { reservation: id, ...why(error) })
       return undefined
@@ -149,17 +135,31 @@ export const createLedger = (
         ttl_seconds: ttlSeconds,
         on_expiry: 'charge',
       }
+      const call = { path: '/reservations', body, attempts: waitedAttempts }
       try {
-        return await post({ path: '/reservations', body, attempts: reserveAttempts })
+        return await post({ ...call, parse: parseReservation })
       } catch (error) {
-        const { code } = error as OAuthError
-        if (!verdicts.has(code)) logger.error('The ledger cannot be asked.', why(error))
-        throw error
+        if (!isVerdict(error)) logger.error('The ledger cannot be asked.', why(error))
+        throw error as OAuthError
       }
     },
     settle: (id, actual) => end(id, 'settle', { amount_usd: formatUsd(actual) }),
     release: async (id) => {
       await end(id, 'release', {})
+    },
+    openLease: (delegationId, wish, idempotencyKey) => {
+      const body = { delegation_id: delegationId, ...wishBody(wish) }
+      const call = { path: '/leases', body, attempts: waitedAttempts, idempotencyKey }
+      return post({ ...call, parse: parseLent })
+    },
+    renewLease: (id, report, wish) => {
+      const body = { ...reportBody(report), ...wishBody(wish) }
+      const call = { path: leasePath(id, 'renew'), body, attempts: waitedAttempts }
+      return post({ ...call, parse: parseLent })
+    },
+    closeLease: (id, report, idempotencyKey) => {
+      const call = { path: leasePath(id, 'close'), body: reportBody(report), attempts: 1 }
+      return post({ ...call, idempotencyKey, parse: parseLent })
     },
   }
 }

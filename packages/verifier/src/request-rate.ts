@@ -21,13 +21,24 @@ interface Bucket {
 const buckets = 61
 const windowSeconds = 3600
 const maxDelegations = 50_000
-const name = 'requests_per_hour'
+/** The limit, the reason of a refusal, and the name of the policy in its headers. */
+export const requestsPerHour = 'requests_per_hour'
+const name = requestsPerHour
 
-const rateLimited = (limit: number, waitSeconds: number, status: number): OAuthError =>
+interface Exhausted {
+  /** A delegation, an agent or a tenant. */
+  limitedBy: string
+  limit: number
+  waitSeconds: number
+  status: number
+}
+
+export const rateLimited = ({ limitedBy, limit, waitSeconds, status }: Exhausted): OAuthError =>
   new OAuthError('rate_limited', {
     status,
     description: 'This delegation has used up its requests for the hour.',
-    reason: name,
+    reason: 'requests_per_hour',
+    details: { limited_by: limitedBy, limit, remaining: '0', retry_after: waitSeconds },
     headers: {
       'Retry-After': String(waitSeconds),
       // draft-ietf-httpapi-ratelimit-headers
@@ -96,9 +107,14 @@ export const createRequestRate = (
       const usages = lineage.map((id) => usageOf(id, minute))
       const own = usages.at(-1)
       if (own) own.limit = limit
-      for (const { buckets, limit: most } of usages) {
+      for (const [index, { buckets, limit: most }] of usages.entries()) {
         if (most !== undefined && total(buckets) >= most) {
-          throw rateLimited(most, waitFor(buckets, most, now), settings.requestsStatus)
+          throw rateLimited({
+            limitedBy: lineage[index] ?? '',
+            limit: most,
+            waitSeconds: waitFor(buckets, most, now),
+            status: settings.requestsStatus,
+          })
         }
       }
       for (const usage of usages) add(usage, minute)

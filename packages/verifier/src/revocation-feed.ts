@@ -11,6 +11,7 @@ import type { Discovery } from './discovery.js'
 import { request, unavailable, why } from './http.js'
 import type { KeySet } from './key-set.js'
 import { createRefresher } from './refresher.js'
+import { repeat } from './repeat.js'
 import type { Settings } from './settings.js'
 
 export interface RevocationStatus {
@@ -25,6 +26,8 @@ export interface RevocationFeed {
   /** @throws OAuthError `temporarily_unavailable` when the list is too old to say anything */
   ensureFresh: (allowStale: boolean) => Promise<void> | undefined
   isRevoked: (id: string) => boolean
+  /** Calls it whenever the list has changed. */
+  onChange: (listener: () => void) => void
   status: () => RevocationStatus
   /** Stops the background polling. */
   close: () => void
@@ -62,6 +65,7 @@ const noFeed = (): OAuthError =>
 const off: RevocationFeed = Object.freeze({
   ensureFresh: () => undefined,
   isRevoked: () => false,
+  onChange: () => undefined,
   status: () => ({ mode: 'off', stalenessSeconds: undefined, size: 0 }) as const,
   close: () => undefined,
 })
@@ -122,35 +126,18 @@ const createLoader = (settings: Settings, discover: Discovery, keys: KeySet) => 
   }
 }
 
-/** A timer that keeps no process alive, where the platform can tell. */
-const repeat = (work: () => Promise<void>, everyMs: number) => {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let closed = false
-  const schedule = (): void => {
-    if (closed) return
-    timer = setTimeout(() => work().then(schedule), everyMs)
-    ;(timer as { unref?: () => void }).unref?.()
-  }
-  return {
-    start: (): void => {
-      if (timer === undefined) schedule()
-    },
-    stop: (): void => {
-      closed = true
-      clearTimeout(timer)
-    },
-  }
-}
-
 const follow = (settings: Settings, discover: Discovery, keys: KeySet): RevocationFeed => {
   const { now, maxStalenessSeconds, pollSeconds, logger } = settings
   const loadAfter = createLoader(settings, discover, keys)
+  const listeners: (() => void)[] = []
   let known: Known | undefined
 
   const refresher = createRefresher({
     now,
     load: async () => {
+      const before = known?.cursor
       known = await loadAfter(known)
+      if (known.cursor !== before) for (const listener of listeners) listener()
     },
     onFailure: (error) => logger.warn('The revocation list cannot be followed.', why(error)),
   })
@@ -181,6 +168,9 @@ const follow = (settings: Settings, discover: Discovery, keys: KeySet): Revocati
       return isFresh() ? undefined : catchUp(allowStale)
     },
     isRevoked: (id) => known?.revoked.has(id) ?? false,
+    onChange: (listener) => {
+      listeners.push(listener)
+    },
     status: () => ({
       mode: 'feed',
       stalenessSeconds: known && staleness(),

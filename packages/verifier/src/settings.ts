@@ -42,6 +42,12 @@ export interface VerifierOptions {
   fetch?: Fetch | undefined
   /** Milliseconds since 1970. @defaultValue Date.now */
   now?: (() => number) | undefined
+  /**
+   * Milliseconds of a clock that nobody sets: how long money that was borrowed may be spent.
+   *
+   * @defaultValue performance.now
+   */
+  monotonic?: (() => number) | undefined
   /** Follow what was revoked, or say out loud that tokens live until they expire. @defaultValue 'feed' */
   revocation?: 'feed' | 'off' | undefined
   /** A revocation list older than this refuses every token. @defaultValue 10 */
@@ -63,7 +69,7 @@ export interface VerifierOptions {
   logger?: Logger | undefined
   /** For each request to the authorization server. @defaultValue 5000 */
   timeoutMs?: number | undefined
-  /** Waits between the attempts to settle. Tests pass their own. */
+  /** Waits between the attempts of one request to the ledger. Tests pass their own. */
   sleep?: ((ms: number) => Promise<void>) | undefined
 }
 
@@ -74,6 +80,8 @@ export interface Settings {
   fetch: Fetch
   /** Seconds since 1970, with fractions. */
   now: () => number
+  /** Milliseconds since some moment, never set back. */
+  monotonic: () => number
   revocation: 'feed' | 'off'
   maxStalenessSeconds: number
   pollSeconds: number
@@ -162,6 +170,8 @@ const platformFetch: Fetch = (input, init) => fetch(input, init)
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
+const platformMonotonic = (): number => performance.now()
+
 /** @throws TypeError for anything that could never work. */
 export const checkSettings = (options: VerifierOptions): Settings => {
   const milliseconds = checkFunction('now', options.now ?? Date.now)
@@ -170,6 +180,7 @@ export const checkSettings = (options: VerifierOptions): Settings => {
     audience: checkAudience(options.audience),
     fetch: checkFunction('fetch', options.fetch ?? platformFetch),
     now: () => milliseconds() / 1000,
+    monotonic: checkFunction('monotonic', options.monotonic ?? platformMonotonic),
     revocation: oneOf('revocation', options.revocation ?? 'feed', ['feed', 'off']),
     maxStalenessSeconds: seconds('maxStalenessSeconds', options.maxStalenessSeconds ?? 10),
     pollSeconds: seconds('pollSeconds', options.pollSeconds ?? 1),

@@ -10,14 +10,15 @@ import {
   parseCompactJws,
 } from '@behalf/protocol'
 import { type HasHeaders, readToken } from './bearer.js'
-import { type Charge, type Charged, type ChargeOptions, createBudgets } from './budgets.js'
+import { type Charged, createBudgets, type Run } from './budgets.js'
 import { type Caller, toCaller } from './caller.js'
 import { challenge, toResponse } from './challenges.js'
+import type { ChargeOptions } from './charge-options.js'
+import type { Streamed } from './charge-stream.js'
 import { createDiscovery } from './discovery.js'
 import { requireScope, scopeWords } from './guards.js'
 import { why } from './http.js'
 import { createKeySet, type KeySet } from './key-set.js'
-import { createRequestRate } from './request-rate.js'
 import {
   createRevocationFeed,
   type RevocationFeed,
@@ -39,24 +40,33 @@ export interface Verifier {
   /** @throws OAuthError and nothing else, whatever the request holds */
   verify: (input: HasHeaders | string, options?: VerifyOptions) => Promise<Caller>
   /** Holds the cost, runs the action, charges what it cost, or gives it back when it throws. */
-  charge: <T>(
-    caller: Caller,
-    options: ChargeOptions,
-    run: (charge: Charge) => T | Promise<T>,
-  ) => Promise<T>
+  charge: <T>(caller: Caller, options: ChargeOptions<T>, run: Run<T>) => Promise<T>
   /** The same, with a receipt beside the result. */
   chargeWithReceipt: <T>(
     caller: Caller,
-    options: ChargeOptions,
-    run: (charge: Charge) => T | Promise<T>,
+    options: ChargeOptions<T>,
+    run: Run<T>,
   ) => Promise<Charged<T>>
+  /**
+   * The same for an answer that is paid for as it is read. What it can cost is held until the stream
+   * ends. Then it costs what `charge.settle` said last, or `cost.actual`, or all of it. When its
+   * reader goes, when it fails or `signal` is aborted, it costs what was said until then, or nothing.
+   */
+  chargeStream: <T extends Streamed>(
+    caller: Caller,
+    options: ChargeOptions<T>,
+    run: Run<T>,
+  ) => Promise<T>
   /** The value of `WWW-Authenticate`; `undefined` where a new token would not help. */
   challenge: (error: unknown) => string | undefined
   /** The answer to whatever was thrown. */
   toResponse: (error: unknown) => Response
   revocation: () => RevocationStatus
-  /** Stops following the revocation list in the background. */
-  close: () => void
+  /**
+   * Stops what goes on in the background, reports what was spent and gives back the rest of what was
+   * borrowed. Wait for it before the process ends: what is not reported is charged in full.
+   */
+  close: () => Promise<void>
 }
 
 const bad = (reason: string, description: string): OAuthError =>
@@ -149,8 +159,7 @@ const createParts = (settings: Settings) => {
 export const createVerifier = (options: VerifierOptions): Verifier => {
   const settings = checkSettings(options)
   const parts = createParts(settings)
-  const rate = createRequestRate(settings)
-  const budgets = createBudgets(settings, parts.discover)
+  const budgets = createBudgets(settings, parts.discover, parts.feed)
 
   const toRefusal = (error: unknown, scope: readonly string[]): OAuthError => {
     if (isOAuthError(error)) return withScope(error, scope)
@@ -163,7 +172,10 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
       const text = readToken(input)
       const caller = await authenticate(text, verifyOptions.allowStale === true, parts)
       if (scope.length > 0) requireScope(caller, ...scope)
-      if (verifyOptions.countRequest ?? typeof input !== 'string') rate.count(caller)
+      if (verifyOptions.countRequest ?? typeof input !== 'string') {
+        const counting = budgets.countRequest(caller)
+        if (counting) await counting
+      }
       return caller
     } catch (error) {
       throw toRefusal(error, scope)
@@ -171,12 +183,15 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
   }
   return Object.freeze({
     verify,
-    charge: async (caller, chargeOptions, run) =>
-      (await budgets.charge(caller, chargeOptions, run)).result,
-    chargeWithReceipt: budgets.charge,
+    charge: budgets.charge,
+    chargeWithReceipt: budgets.chargeWithReceipt,
+    chargeStream: budgets.chargeStream,
     challenge: (error) => challenge(error, settings),
     toResponse: (error) => toResponse(error, settings),
     revocation: parts.feed.status,
-    close: parts.feed.close,
+    close: () => {
+      parts.feed.close()
+      return budgets.close()
+    },
   } satisfies Verifier)
 }

@@ -118,7 +118,9 @@ describe('a refused token', () => {
 
 describe('a limit', () => {
   it.each(['budget_exhausted', 'insufficient_budget'] as const)('over money: %s', async (code) => {
-    const details = { required: '0.04', remaining: '0.01', limited_by: 'dlg_1', secret: 'x' }
+    const renews_at = '2027-02-01T00:00:00.000Z'
+    const money = { required: '0.04', remaining: '0.01', limited_by: 'dlg_1', renews_at }
+    const details = { ...money, secret: 'x' }
     const response = toResponse(new OAuthError(code, { description: 'Spent.', details }))
     expect(response.status).toBe(402)
     expect(response.headers.get('content-type')).toBe('application/problem+json')
@@ -132,6 +134,7 @@ describe('a limit', () => {
       required: '0.04',
       remaining: '0.01',
       limited_by: 'dlg_1',
+      renews_at,
     })
   })
 

@@ -85,6 +85,7 @@ describe('a charged action', () => {
       cost: 40_000n,
       remaining: 2_460_000n,
       reservationId: 'rsv_1',
+      leaseId: undefined,
       advisory: false,
       headers: { 'Agent-Budget': 'cost=40000; remaining=2460000; unit="USD"; decimals=6' },
     })
@@ -347,6 +348,15 @@ describe('without a ledger', () => {
     expect(receipt).toMatchObject({ advisory: true, cost: 40_000n, headers: {} })
     const dear = { action: 'docs.read', cost: '0.06' }
     expect(await refusal(verifier.charge(caller, dear, ran))).toMatchObject({ status: 402 })
+  })
+
+  it('advisory is an opt-out that the log says once', async () => {
+    await setUp({ budget: 'advisory' })
+    await verifier.charge(caller, { action: 'docs.read', cost: '0' }, ran)
+    expect(log.warn).not.toHaveBeenCalled()
+    for (let index = 0; index < 3; index += 1) await verifier.charge(caller, read, ran)
+    expect(log.warn).toHaveBeenCalledTimes(1)
+    expect(log.error).not.toHaveBeenCalled()
   })
 
   it('advisory is an opt-out that the receipt shows', async () => {

@@ -69,6 +69,9 @@ export const createIssuer = async (key?: TestKey) => {
     redirects: new Set<string | undefined>(),
     ledger: [] as LedgerCall[],
     ledgerAnswer: (_call: LedgerCall): Answer => new Response('{}', { status: 500 }),
+    /** Unless it is told to, it lends nothing. */
+    leaseAnswer: (_call: LedgerCall): Answer =>
+      Response.json({ error: 'not_found' }, { status: 404 }),
   }
 
   const metadata = () => ({
@@ -107,6 +110,7 @@ export const createIssuer = async (key?: TestKey) => {
       authorization: headers.get('authorization'),
       body: JSON.parse(String(init?.body)),
     }
+    if (call.path.startsWith('/leases')) return state.leaseAnswer(call)
     state.ledger.push(call)
     return state.ledgerAnswer(call)
   }

@@ -35,6 +35,28 @@ describe('requests_per_hour', () => {
     })
   })
 
+  it('says in the body which limit it was, and when to come back', async () => {
+    const token = await tokenWith(1)
+    await verifier.verify(bearer(token))
+    const response = verifier.toResponse(await refusal(verifier.verify(bearer(token))))
+    expect(response.headers.get('retry-after')).toBe('3660')
+    expect(await response.json()).toMatchObject({
+      error: 'rate_limited',
+      error_detail: 'requests_per_hour',
+      limited_by: 'dlg_3',
+      limit: 1,
+      remaining: '0',
+      retry_after: 3660,
+    })
+  })
+
+  it('names the delegation above that leaves no more', async () => {
+    await verifier.verify(bearer(await tokenWith(1, { agent_lineage: ['dlg_root'] })))
+    const child = await tokenWith(9, { agent_lineage: ['dlg_root', 'dlg_child'] })
+    const error = await refusal(verifier.verify(bearer(child)))
+    expect(error.details).toMatchObject({ limited_by: 'dlg_root', limit: 1 })
+  })
+
   it('forgets nothing before it is an hour old, and lets in again after', async () => {
     const token = await tokenWith(1)
     issuer.clock.seconds += 59

@@ -171,6 +171,7 @@ describe('createVerifier', () => {
     ['a fetch that is none', { fetch: 'x' }],
     ['a clock that is none', { now: 1 }],
     ['a timeout of nothing', { timeoutMs: 0 }],
+    ['a monotonic clock that is none', { monotonic: 5 as unknown as () => number }],
   ])('refuses %s', (_title, wrong) => {
     expect(() => createVerifier({ ...good, ...wrong } as VerifierOptions)).toThrow(TypeError)
   })

@@ -3,7 +3,7 @@
  * arithmetic and no I/O: what is read and written is the store's.
  */
 import type { BudgetPeriod, LeaseState, ReservationState } from '@behalf/protocol'
-import { periodId } from './periods.js'
+import { periodIds } from './periods.js'
 
 /** Balances. Money in micro-USD. */
 export interface Budget {
@@ -189,9 +189,6 @@ export const createBook = (page: Page, now: Date) => {
     return escrow.carved === undefined ? [...moneyPath(escrow.drawnFrom ?? []), ...below] : below
   }
 
-  const periodsOf = ({ id, periods }: Budget): string[] =>
-    Object.keys(periods ?? {}).map((period) => periodId(period as BudgetPeriod, id, now))
-
   const change = (id: string): Budget => {
     const [row] = budgetsOf([id])
     if (!row) throw new MissingBudgets([id])
@@ -211,7 +208,7 @@ export const createBook = (page: Page, now: Date) => {
 
     /** The budgets that are drawn on now, the tenant's first: the path, and its periods. */
     drawing: (ids: readonly string[]): string[] => {
-      const path = budgetsOf(ids).flatMap((row) => [row.id, ...periodsOf(row)])
+      const path = budgetsOf(ids).flatMap((row) => [row.id, ...periodIds(row, now)])
       budgetsOf(path)
       return path
     },
@@ -225,8 +222,6 @@ export const createBook = (page: Page, now: Date) => {
     move: (ids: readonly string[], { spent = 0n, held = 0n }: Move, kind: string, ref: string) => {
       if (spent === 0n && held === 0n) return
       const path = moneyPath(ids)
-      // All of them first: a row that is missing must not leave half a move behind.
-      budgetsOf(path)
       for (const id of path) {
         const row = change(id)
         row.spent += spent
@@ -262,10 +257,11 @@ export const createBook = (page: Page, now: Date) => {
 
     minutesOf: (budgetId: string): MinuteCount[] => [...(minutes.get(budgetId)?.values() ?? [])],
 
+    /** What comes back late may have left the hour: its minute was not read, and stays as it is. */
     count: (budgetId: string, minute: number, by: number): void => {
       const known = minutes.get(budgetId) ?? new Map<number, MinuteCount>()
+      if (by < 0 && !known.has(minute)) return
       const row = known.get(minute) ?? { budgetId, minute, count: 0 }
-      // What comes back late may have left the hour already.
       row.count = Math.max(0, row.count + by)
       minutes.set(budgetId, known.set(minute, row))
       touched.minutes.add(row)

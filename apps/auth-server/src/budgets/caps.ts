@@ -1,5 +1,5 @@
 /** `POST /budgets/{id}/cap` and `/top-up`: an admin moves a cap. Tokens stay as they are. */
-import { OAuthError } from '@behalf/protocol'
+import { maxMicroUsd, OAuthError } from '@behalf/protocol'
 import { type Caller, isAdminOf, requireAdmin } from '../delegations/parties.js'
 import type { Deps } from '../deps.js'
 import { judgedCap } from './balance.js'
@@ -18,6 +18,12 @@ const noCap = (): OAuthError =>
     reason: 'no_cap',
   })
 
+const tooLarge = (): OAuthError =>
+  new OAuthError('invalid_request', {
+    description: 'The cap would be larger than any amount can be.',
+    reason: 'cap_too_large',
+  })
+
 const needsCap = (): OAuthError =>
   new OAuthError('invalid_request', {
     description: 'Money that is set aside must be so much: an escrow has a cap.',
@@ -28,7 +34,9 @@ const targetOf = ({ wantedCap, cap }: Budget, change: CapChange): bigint | undef
   if ('cap' in change) return change.cap
   const current = wantedCap ?? cap
   if (current === undefined) throw noCap()
-  return current + change.by
+  const target = current + change.by
+  if (target > maxMicroUsd) throw tooLarge()
+  return target
 }
 
 const usedOf = ({ spent, held }: Budget): bigint => spent + held
@@ -54,9 +62,9 @@ const setEscrow = (book: Book, row: Budget, target: bigint | undefined): OAuthEr
   return undefined
 }
 
-/** By what new holds are judged by: the cap itself may have to wait for what is held. */
-const isCut = (before: bigint | undefined, after: bigint | undefined): boolean =>
-  after !== undefined && (before === undefined || after < before)
+/** By what is wanted: while all of it is held, nothing of the cap itself can go yet. */
+const isCut = (before: bigint | undefined, now: bigint | undefined): boolean =>
+  now !== undefined && (before === undefined || now < before)
 
 const mayChange = (row: Budget | undefined, caller: Caller): row is Budget =>
   row !== undefined && isAdminOf(caller, row.tenantId)

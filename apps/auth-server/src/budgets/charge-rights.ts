@@ -15,6 +15,12 @@ const denied = (description: string, reason: string): OAuthError =>
 export const delegationEnded = (): OAuthError =>
   denied('The delegation has ended.', 'delegation_revoked')
 
+/** Is it lent for a resource of this client? Asked every time: resources change hands. */
+export const serves = (
+  { serves: own }: Pick<Client, 'serves'>,
+  { resources }: Pick<Delegation, 'resources'>,
+): boolean => resources.some((resource) => own.includes(resource))
+
 const byToken = async (token: string, caller: Client, deps: Deps): Promise<Delegation> => {
   const { audience, lineage, mayAct } = verifyAccessToken(token, deps)
   const mine = audience.filter((resource) => caller.serves.includes(resource))
@@ -28,7 +34,7 @@ const byToken = async (token: string, caller: Client, deps: Deps): Promise<Deleg
 
 const byId = async (id: string, caller: Client, deps: Deps): Promise<Delegation> => {
   const delegation = await deps.store.delegations.find(id)
-  if (!delegation?.resources.some((resource) => caller.serves.includes(resource))) throw notFound()
+  if (!delegation || !serves(caller, delegation)) throw notFound()
   return delegation
 }
 

@@ -27,6 +27,8 @@ export const closeBudget = async (
 ): Promise<StoredAnswer> => {
   const delegation = await deps.store.delegations.find(id)
   if (!delegation || !(await isParty(delegation, caller, deps))) throw notFound()
+  // A root has no budget of its own: it draws on the agent's.
+  if (!delegation.budget_ids.includes(id)) throw notEscrow()
   const answer = await deps.store.ledger.run({
     request: keyedRequest(caller.client, key, ['close_budget', id], deps.now()),
     touches: touching({ budgetIds: [id] }),

@@ -1,10 +1,11 @@
 /** Money set aside for a child: its own whatever its siblings do, until it is given back. */
-import { OAuthError } from '@behalf/protocol'
+import { amountUsd, formatUsd, OAuthError } from '@behalf/protocol'
 import type { Deps } from '../deps.js'
 import type { NewDelegation } from '../store/issuances.js'
 import { budgetRefusal, covers } from './balance.js'
 import type { Book } from './book.js'
-import { drawnBudgets, type LedgerWork, touching } from './work.js'
+import { readBalance } from './show-budget.js'
+import { type LedgerWork, touching } from './work.js'
 
 /** Sets so much more aside above. @returns the refusal, and then nothing has moved */
 export const carve = (book: Book, id: string, amount: bigint): OAuthError | undefined => {
@@ -56,6 +57,20 @@ const cannotFund = ({ details }: OAuthError): OAuthError =>
     details,
   })
 
+type FundedDelegation = Pick<NewDelegation, 'id' | 'budget_ids' | 'set_aside'>
+
+/** Would there be enough? Said beforehand, and decided again when it is set aside. */
+export const checkFunds = async (
+  { budget_ids: budgetIds, set_aside: amount }: FundedDelegation,
+  deps: Deps,
+): Promise<void> => {
+  if (amount === undefined) return
+  const { remaining_usd, limited_by } = await readBalance(budgetIds.slice(0, -1), deps)
+  if (remaining_usd === undefined || amountUsd.parse(remaining_usd) >= BigInt(amount)) return
+  const details = { required: formatUsd(BigInt(amount)), remaining: remaining_usd, limited_by }
+  throw cannotFund(new OAuthError('insufficient_budget', { details }))
+}
+
 const fund = (book: Book, id: string, above: readonly string[], amount: bigint): void => {
   const escrow = book.change(id)
   if (escrow.drawnFrom) return
@@ -65,8 +80,6 @@ const fund = (book: Book, id: string, above: readonly string[], amount: bigint):
   escrow.drawnFrom = undefined
   throw cannotFund(refusal)
 }
-
-type FundedDelegation = Pick<NewDelegation, 'id' | 'budget_ids' | 'set_aside'>
 
 /**
  * Funds a delegation that was just made, with nothing. Nobody holds a token of it yet, so a crash in
@@ -82,7 +95,7 @@ export const fundEscrow = async (
   const above = budgetIds.slice(0, -1)
   const work: LedgerWork = {
     request: undefined,
-    touches: touching({ budgetIds: [...drawnBudgets(above, deps.now()), id] }),
+    touches: touching({ budgetIds: [...budgetIds] }),
     decide: (book) => {
       fund(book, id, above, BigInt(amount))
       return { status: 200, body: {} }

@@ -50,7 +50,9 @@ export const createOpenHolds = (
     check: async (clientId) => {
       const count = countOf(clientId)
       count.since += 1
-      if ((await count.open) + count.since > limit) throw tooMany()
+      // Those that ask while this one waits come after it.
+      const { since } = count
+      if ((await count.open) + since > limit) throw tooMany()
     },
   }
 }

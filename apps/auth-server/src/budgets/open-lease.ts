@@ -10,7 +10,7 @@ import { chargeable, delegationEnded } from './charge-rights.js'
 import { changeHold, expireLease, leaseAnswer, leaseExpiry } from './lease.js'
 import { moneyGrowth, requestGrowth } from './lease-size.js'
 import { fewestRequests, rateRefusal } from './rolling-hour.js'
-import { drawnBudgets, keyedRequest, refused, touching } from './work.js'
+import { keyedRequest, refused, touching } from './work.js'
 
 type LeaseRequest = z.output<typeof leaseRequestSchema>
 
@@ -118,8 +118,6 @@ const decide = (
   const mine = book.openLeases(asked.delegationId, asked.clientId)
   const older = mine.find(({ holder }) => holder === asked.holder)
   if (!older && mine.length >= maxLeases) throw tooMany()
-  // Those that an older lease of this holder draws on are locked before anything moves.
-  if (older) book.budgetsOf(older.budgetIds)
   const refusal = leaseRefusal(book, path, body, { held: 0n, requestsHeld: 0 })
   if (refusal) return refused(refusal)
   const { ttl_seconds: ttlSeconds } = body
@@ -144,7 +142,7 @@ export const openLease = async (
   return deps.store.ledger.run({
     request: keyedRequest(caller, key, ['lease', delegation.id, holder, wanted], now),
     touches: touching({
-      budgetIds: drawnBudgets(delegation.budget_ids, now),
+      budgetIds: delegation.budget_ids,
       lineage: delegation.lineage,
       // Without a name nobody is known to have held one before.
       leasesOf,

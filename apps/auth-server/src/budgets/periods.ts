@@ -26,6 +26,21 @@ const endOf: Record<BudgetPeriod, (start: Date) => Date> = {
 export const periodId = (period: BudgetPeriod, budgetId: string, now: Date): string =>
   `${period}:${dayOf(startOf[period](now))}:${budgetId}`
 
+/** The rows that a budget with periods draws on now. */
+export const periodIds = (
+  {
+    id,
+    periods = {},
+  }: {
+    id: string
+    periods: Readonly<Partial<Record<BudgetPeriod, bigint>>> | undefined
+  },
+  now: Date,
+): string[] =>
+  budgetPeriods
+    .filter((period) => periods[period] !== undefined)
+    .map((period) => periodId(period, id, now))
+
 /** Only tenants and agents have periods: all that such a budget may have a row for now. */
 export const possiblePeriodIds = (budgetId: string, now: Date): string[] =>
   /^(tenant|agent):/.test(budgetId)

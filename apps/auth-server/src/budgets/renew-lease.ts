@@ -5,7 +5,7 @@ import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
 import type { Delegation } from '../store/delegations.js'
 import type { Book, StoredAnswer, StoredLease } from './book.js'
-import { notFound } from './charge-rights.js'
+import { notFound, serves } from './charge-rights.js'
 import {
   applyReport,
   closeLease,
@@ -20,7 +20,7 @@ import {
   staleReport,
 } from './lease.js'
 import { adjustHold, isTail, leaseRefusal } from './open-lease.js'
-import { drawnBudgets, keyedRequest, refused, touching } from './work.js'
+import { keyedRequest, refused, touching } from './work.js'
 
 type Renewal = z.output<typeof leaseRenewalSchema>
 type FinalReport = z.output<typeof leaseReportSchema>
@@ -43,12 +43,19 @@ const sameIds = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((id, index) => id === other[index])
 
 /**
- * Not to be prolonged: the delegation has ended, its budgets are others than when it was opened (a new
- * day, an escrow that was returned), or it was recalled. What is in flight may still be reported.
+ * Not to be prolonged: the delegation has ended or is for others' resources now, its budgets are others
+ * than when it was opened (a new day, an escrow that was returned), or it was recalled. What is in
+ * flight may still be reported.
  */
-const isOver = (book: Book, lease: StoredLease, { lineage, budget_ids }: Delegation): boolean => {
-  const drawn = book.drawing(budget_ids)
-  return lease.recalled || !book.isAlive(lineage) || !sameIds(drawn, lease.budgetIds)
+const isOver = (
+  book: Book,
+  lease: StoredLease,
+  delegation: Delegation,
+  caller: Client,
+): boolean => {
+  const drawn = book.drawing(delegation.budget_ids)
+  const mayCharge = serves(caller, delegation) && book.isAlive(delegation.lineage)
+  return lease.recalled || !mayCharge || !sameIds(drawn, lease.budgetIds)
 }
 
 /** For how long the holder may go on with a lease that is not prolonged: until it would have ended. */
@@ -60,12 +67,13 @@ const renew = (
   lease: StoredLease,
   body: Renewal,
   delegation: Delegation,
+  caller: Client,
 ): StoredAnswer => {
   const answer = (ttlSeconds: number): StoredAnswer =>
     leaseAnswer(book, lease, { status: 200, ttlSeconds, tail: isTail(lease, body) })
   // What is still in flight there would be given back too early: the holder closes it when it knows.
   if (lease.state === 'expired') return answer(0)
-  const over = isOver(book, lease, delegation)
+  const over = isOver(book, lease, delegation, caller)
   applyReport(book, lease, reportOf(body))
   lease.recalled = over
   if (!over) lease.expiresAt = leaseExpiry(book.now, body.ttl_seconds)
@@ -90,7 +98,7 @@ export const renewLease = async (
     request: keyedRequest(caller, key, ['renew', id, body], now),
     touches: touching({
       leases: [id],
-      budgetIds: drawnBudgets(delegation.budget_ids, now),
+      budgetIds: delegation.budget_ids,
       lineage: delegation.lineage,
       countsRequests: true,
     }),
@@ -98,7 +106,7 @@ export const renewLease = async (
       const lease = mine(book, id, caller.client_id)
       if (lease.state === 'closed') return refused(leaseEnded())
       if (body.seq <= lease.seq) return refused(staleReport())
-      return renew(book, lease, body, delegation)
+      return renew(book, lease, body, delegation, caller)
     },
   })
 }

@@ -7,7 +7,7 @@ import type { Delegation } from '../store/delegations.js'
 import { budgetRefusal, covers, remainingUsd } from './balance.js'
 import type { Book, Budget, StoredAnswer, StoredReservation } from './book.js'
 import { actionRefusal, chargeable, delegationEnded } from './charge-rights.js'
-import { drawnBudgets, keyedRequest, plusSeconds, refused, touching } from './work.js'
+import { keyedRequest, plusSeconds, refused, touching } from './work.js'
 
 export type ReservationRequest = z.output<typeof reservationRequestSchema>
 
@@ -76,7 +76,7 @@ export const reserve = async (
   return deps.store.ledger.run({
     request: keyedRequest(caller, key, ['reserve', ...Object.values(asked)], now),
     touches: touching({
-      budgetIds: drawnBudgets(delegation.budget_ids, now),
+      budgetIds: delegation.budget_ids,
       lineage: delegation.lineage,
     }),
     decide: (book) => {

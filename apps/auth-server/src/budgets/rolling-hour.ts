@@ -64,7 +64,7 @@ export const rateRefusal = (book: Book, { budget }: LeastRequests): OAuthError =
   return new OAuthError('rate_limited', {
     description: 'The requests of this hour are used up.',
     reason: name,
-    details: { limited_by: budget.id, limit, remaining: 0, retry_after: wait },
+    details: { limited_by: budget.id, limit, remaining: '0', retry_after: wait },
     headers: {
       'Retry-After': String(wait),
       'RateLimit-Policy': `"${name}";q=${limit};w=${windowSeconds}`,

@@ -5,14 +5,12 @@ import type { Deps } from '../deps.js'
 import type { Delegation } from '../store/delegations.js'
 import { judgedCap, remainingUsd, renewsAt, tightest } from './balance.js'
 import { type Budget, createBook, MissingBudgets } from './book.js'
-import { notFound } from './charge-rights.js'
-import { periodId, readPeriodId } from './periods.js'
+import { notFound, serves } from './charge-rights.js'
+import { periodId, possiblePeriodIds, readPeriodId } from './periods.js'
 import { fewestRequests } from './rolling-hour.js'
-import { drawnBudgets } from './work.js'
 
 const mayRead = async (delegation: Delegation, caller: Caller, deps: Deps): Promise<boolean> =>
-  delegation.resources.some((resource) => caller.client.serves.includes(resource)) ||
-  (await isParty(delegation, caller, deps))
+  serves(caller.client, delegation) || (await isParty(delegation, caller, deps))
 
 const periodLine = (row: Budget) => {
   const read = readPeriodId(row.id)
@@ -81,14 +79,21 @@ const requestsOf = (least: ReturnType<typeof fewestRequests>) =>
 
 const noHolds = { reservations: [], leases: [], answers: [], alive: new Set<string>() }
 
-/** @param more what an escrow that was given back is now the business of */
-const readBalance = async (
+/**
+ * What a path to the tenant leaves at this moment.
+ *
+ * @param more what an escrow that was given back is now the business of
+ */
+export const readBalance = async (
   budgetIds: readonly string[],
   deps: Deps,
   more: readonly string[] = [],
 ): Promise<ReturnType<typeof describeBudget>> => {
   const now = deps.now()
-  const found = await deps.store.budgets.find([...drawnBudgets(budgetIds, now), ...more])
+  const found = await deps.store.budgets.find([
+    ...budgetIds.flatMap((id) => [id, ...possiblePeriodIds(id, now)]),
+    ...more,
+  ])
   const budgets = withPeriods(found, now)
   const limited = budgets.flatMap((row) => (row.requestsPerHour === undefined ? [] : [row.id]))
   const minutes = limited.length > 0 ? await deps.store.budgets.minutes(limited, now) : []

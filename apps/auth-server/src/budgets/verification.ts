@@ -28,12 +28,18 @@ const toDifference = (line: AuditLine): Difference => ({
   entered_held_usd: formatUsd(line.enteredHeld),
 })
 
-/** @param tenantId only its budgets; absent: all of them */
+export interface VerificationScope {
+  /** Only its budgets; absent: all of them. */
+  tenantId?: string | undefined
+  /** True to wait for it however long it takes. A request is answered or cut off. */
+  patient?: boolean
+}
+
 export const verifyLedger = async (
   budgets: Pick<Store['budgets'], 'audit'>,
-  tenantId?: string | undefined,
+  { tenantId, patient = false }: VerificationScope = {},
 ): Promise<Verification> => {
-  const lines = await budgets.audit(tenantId)
+  const lines = await budgets.audit(tenantId, patient)
   const differences = lines.filter((line) => !isSame(line)).map(toDifference)
   return { ok: differences.length === 0, budgets: lines.length, differences }
 }

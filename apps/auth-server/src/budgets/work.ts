@@ -1,9 +1,8 @@
 /** What the ledger is asked to do: what it touches, and the decision, made while that is locked. */
 import { createHash } from 'node:crypto'
-import type { OAuthError } from '@behalf/protocol'
+import type { OAuthError, OAuthErrorCode } from '@behalf/protocol'
 import type { Client } from '../store/clients.js'
 import type { Book, KeyedRequest, StoredAnswer } from './book.js'
-import { possiblePeriodIds } from './periods.js'
 
 /** All of it is locked before anything is decided. */
 export interface Touches {
@@ -36,10 +35,6 @@ export const touching = (touches: Partial<Touches>): Touches => ({
   ...touches,
 })
 
-/** What a charge may draw on: the path, and the periods that its tenant and agent may have. */
-export const drawnBudgets = (budgetIds: readonly string[], now: Date): string[] =>
-  budgetIds.flatMap((id) => [id, ...possiblePeriodIds(id, now)])
-
 /** A key outlives the window in which its reservation can still be settled. */
 const keepKeysSeconds = 48 * 3600
 
@@ -65,9 +60,19 @@ export const keyedRequest = (
   }
 }
 
+const titles: Partial<Record<OAuthErrorCode, string>> = {
+  budget_exhausted: 'The budget is spent',
+  insufficient_budget: 'The budget does not cover this',
+  rate_limited: 'Too many requests',
+}
+
+/** The members of RFC 9457 §3.1, beside those of an OAuth error. */
+const problemMembers = ({ code, docs, status, description }: OAuthError) =>
+  titles[code] !== undefined && { type: docs, title: titles[code], status, detail: description }
+
 /** A refusal is an answer too, and kept. */
 export const refused = (error: OAuthError): StoredAnswer => ({
   status: error.status,
-  body: error.toJSON(),
+  body: { ...problemMembers(error), ...error.toJSON() },
   headers: error.headers,
 })

@@ -9,6 +9,7 @@ import {
   type OAuthErrorCode,
 } from '@behalf/protocol'
 import { notFound } from '../budgets/charge-rights.js'
+import { checkFunds } from '../budgets/escrow.js'
 import { type Deps, toSeconds } from '../deps.js'
 import type { Form } from '../form.js'
 import { type ExchangeRequest, parseAsked, parseExchange } from '../grants/exchange-request.js'
@@ -92,11 +93,12 @@ const yes = ({ shape, hop, issuance }: ExchangeDecision, deps: Deps) => ({
   ...(issuance.narrowed && { narrowed: issuance.narrowed }),
 })
 
-/** The one check that the exchange leaves to its record. */
-const checkRoom = async ({ issuance }: ExchangeDecision, { store }: Deps): Promise<void> => {
-  const parentId = issuance.newDelegation?.parent_id
-  if (parentId === undefined || (await store.issuances.hasRoomUnder(parentId))) return
-  throw tooManyChildren()
+/** The checks that the exchange leaves to its record: room for one more, and money to set aside. */
+const checkRecord = async ({ issuance }: ExchangeDecision, deps: Deps): Promise<void> => {
+  const { newDelegation } = issuance
+  if (!newDelegation) return
+  if (!(await deps.store.issuances.hasRoomUnder(newDelegation.parent_id))) throw tooManyChildren()
+  await checkFunds(newDelegation, deps)
 }
 
 /** The first check that failed, in the words of its refusal. */
@@ -120,7 +122,7 @@ export const checkDelegation = async (form: Form, caller: Client, deps: Deps) =>
   try {
     const { client, request } = await question(form, caller, deps)
     const decision = await decideExchange(client, request, deps)
-    await checkRoom(decision, deps)
+    await checkRecord(decision, deps)
     return yes(decision, deps)
   } catch (error) {
     if (isAnswer(error)) return no(error)

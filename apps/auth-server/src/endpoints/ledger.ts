@@ -133,5 +133,5 @@ export const budgetEndpoint = (deps: Deps): Handler<Env> =>
 export const verificationEndpoint = (deps: Deps): Handler<Env> =>
   async function verificationEndpoint(c) {
     requireAdmin(callerOf(c))
-    return c.json(await verifyLedger(deps.store.budgets, c.var.client.tenant_id))
+    return c.json(await verifyLedger(deps.store.budgets, { tenantId: c.var.client.tenant_id }))
   }

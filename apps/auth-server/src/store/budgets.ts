@@ -6,6 +6,7 @@ import { periodId } from '../budgets/periods.js'
 import { minuteOf, windowMinutes } from '../budgets/rolling-hour.js'
 import type { Database, Drizzle, Row } from './database.js'
 import { budgetColumns, toBudget, toMinute } from './ledger-page.js'
+import { recallLeases } from './revocations.js'
 import { budgets } from './schema.js'
 
 export interface Overdue {
@@ -101,9 +102,13 @@ export const budgetsStore = ({ read, report, drizzle }: Database) => {
       return Number(row?.open)
     },
 
-    /** One statement, so that balances and entries are of the same moment. */
-    audit: async (tenantId: string | undefined): Promise<AuditLine[]> =>
-      (await report(audit, [tenantId ?? null])).map(toLine),
+    /**
+     * One statement, so that balances and entries are of the same moment. It reads every entry.
+     *
+     * @param patient true to wait for it however long it takes
+     */
+    audit: async (tenantId: string | undefined, patient: boolean): Promise<AuditLine[]> =>
+      (await (patient ? read : report)(audit, [tenantId ?? null])).map(toLine),
 
     forgetMinutes: async (now: Date): Promise<void> => {
       const oldest = minuteOf(now) - 2 * windowMinutes
@@ -138,6 +143,7 @@ export const setBudget = async (
 ): Promise<void> => {
   const { id, tenantId, requestsPerHour = null } = setting
   const cap = setting.cap ?? null
+  const [before] = await drizzle.select().from(budgets).where(eq(budgets.id, id))
   const isNews = sql`${budgets.fileCap} is distinct from ${cap}::bigint`
   const used = sql`${budgets.spent} + ${budgets.held}`
   await drizzle
@@ -163,6 +169,8 @@ export const setBudget = async (
         ...('periods' in setting && { periods: periodTexts(setting.periods) }),
       },
     })
+  const isCut = before?.fileCap !== cap && cap !== null && (before?.wantedCap ?? cap + 1n) > cap
+  if (before && isCut) await recallLeases(drizzle, id, now)
   for (const [period, periodCap] of Object.entries(setting.periods ?? {})) {
     await drizzle
       .update(budgets)

@@ -89,8 +89,11 @@ const reportTimeoutMs = 5000
  */
 const ledgerTimeouts = { idle_in_transaction_session_timeout: 5000, lock_timeout: 7500 }
 
-/** All that the ledger looks for has an index. The planner scans small tables, and hot rows bloat them. */
-const byIndex = { enable_seqscan: 'off' }
+/**
+ * All that the ledger looks for has a key. For small tables the planner would rather read all of them,
+ * or all of an index, and hot rows bloat both.
+ */
+const byKey = { enable_seqscan: 'off', enable_mergejoin: 'off', enable_hashjoin: 'off' }
 
 /**
  * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
@@ -107,7 +110,7 @@ const openPostgres = async (url: string): Promise<Database> => {
   const ledger = postgres(url, {
     ...options,
     max: 1,
-    connection: { ...ledgerTimeouts, ...byIndex },
+    connection: { ...ledgerTimeouts, ...byKey },
   })
   const urgent = postgres(url, { ...options, max: 2 })
   const connection = { statement_timeout: reportTimeoutMs }

@@ -19,9 +19,10 @@ const awayCodes = new Set([
   '57P03',
   '25006',
   '53100',
-  // Idle in a transaction for too long, and a lock that was not to be had.
+  // Idle in a transaction for too long, a lock that was not to be had, a statement that was cut off.
   '25P03',
   '55P03',
+  '57014',
 ])
 
 const codeOf = (error: unknown): string | undefined => {

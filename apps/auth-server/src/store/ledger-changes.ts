@@ -18,7 +18,7 @@ const moveBudgets = `
   update budgets b set cap = c.cap, wanted_cap = c.wanted_cap, spent = c.spent, held = c.held,
     leases = c.leases, requests_held = c.requests_held, drawn_from = c.drawn_from, carved = c.carved
   from jsonb_to_recordset($1::text::jsonb) as c(id text, was_spent bigint, was_held bigint,
-    cap bigint, wanted_cap bigint, spent bigint, held bigint, leases int, requests_held int,
+    cap bigint, wanted_cap bigint, spent bigint, held bigint, leases int, requests_held bigint,
     drawn_from text[], carved bigint)
   where b.id = c.id and b.spent = c.was_spent and b.held = c.was_held
   returning b.id`
@@ -64,6 +64,7 @@ const reservationRow = (row: StoredReservation) => ({
   ended_at: row.endedAt,
 })
 
+/** A recall does not wait for the budgets' locks: one that came after the lease was read stands. */
 const putLeases = `
   insert into leases (id, delegation_id, budget_ids, client_id, holder, epoch, seq, state, held,
     spent, overrun, expired, requests_held, requests_used, requests_expired, recalled, created_at,
@@ -76,7 +77,7 @@ const putLeases = `
   on conflict (id) do update set seq = excluded.seq, state = excluded.state, held = excluded.held,
     spent = excluded.spent, overrun = excluded.overrun, expired = excluded.expired,
     requests_held = excluded.requests_held, requests_used = excluded.requests_used,
-    requests_expired = excluded.requests_expired, recalled = excluded.recalled,
+    requests_expired = excluded.requests_expired, recalled = leases.recalled or excluded.recalled,
     expires_at = excluded.expires_at, ended_at = excluded.ended_at`
 
 const leaseRow = (row: StoredLease) => ({

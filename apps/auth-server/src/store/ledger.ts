@@ -8,8 +8,10 @@ import {
   createBook,
   type KeyedRequest,
   MissingBudgets,
+  type Page,
   type StoredAnswer,
 } from '../budgets/book.js'
+import { periodIds, possiblePeriodIds, readPeriodId } from '../budgets/periods.js'
 import type { LedgerWork } from '../budgets/work.js'
 import { createBatch } from './batch.js'
 import type { Database, Query } from './database.js'
@@ -37,7 +39,7 @@ const answerOnce = (book: Book, request: KeyedRequest, decide: LedgerWork['decid
   return answer
 }
 
-/** What one of them throws is its own business: it has moved nothing. */
+/** A refusal that is thrown is its own business: it has moved nothing. Else the whole page is void. */
 const decideOne = (book: Book, { request, decide }: LedgerWork): Outcome => {
   try {
     return { answer: request ? answerOnce(book, request, decide) : decide(book) }
@@ -47,6 +49,17 @@ const decideOne = (book: Book, { request, decide }: LedgerWork): Outcome => {
   }
 }
 
+/** The periods of all that is charged, at once: a batch that asked for one after the other would starve. */
+const checkPeriods = ({ budgets }: Page, works: readonly LedgerWork[], now: Date): void => {
+  const charged = new Set(works.flatMap(({ touches }) => touches.budgetIds))
+  const known = new Set(budgets.map(({ id }) => id))
+  const missing = budgets
+    .filter(({ id }) => charged.has(id))
+    .flatMap((row) => periodIds(row, now))
+    .filter((id) => !known.has(id))
+  if (missing.length > 0) throw new MissingBudgets(missing)
+}
+
 const decideAll = async (
   query: Query,
   works: readonly LedgerWork[],
@@ -54,21 +67,45 @@ const decideAll = async (
   now: Date,
 ): Promise<Outcome[]> => {
   const page = await readPage(query, works, more, now)
+  checkPeriods(page, works, now)
   const book = createBook(page, now)
   const outcomes = works.map((work) => decideOne(book, work))
   await writeChanges(query, book.changes())
   return outcomes
 }
 
-const maxRounds = 5
+/** Budgets that turned out to have periods: next time these are locked from the start. */
+const rememberPeriods = (maxBudgets = 100_000) => {
+  const withPeriods = new Set<string>()
+  return {
+    learn: (ids: readonly string[]): void => {
+      if (withPeriods.size > maxBudgets) withPeriods.clear()
+      for (const id of ids) {
+        const read = readPeriodId(id)
+        if (read) withPeriods.add(read.of)
+      }
+    },
+    idsFor: (works: readonly LedgerWork[], now: Date): string[] =>
+      withPeriods.size === 0
+        ? []
+        : works
+            .flatMap(({ touches }) => touches.budgetIds.filter((id) => withPeriods.has(id)))
+            .flatMap((id) => possiblePeriodIds(id, now)),
+  }
+}
+
+type Periods = ReturnType<typeof rememberPeriods>
+
+const maxRounds = 8
 
 /** Again with the rows that turned out to be needed, or after another server took a key first. */
 const decideTogether = async (
   database: Database,
   works: readonly LedgerWork[],
   now: () => Date,
+  periods: Periods,
 ): Promise<Outcome[]> => {
-  const more = new Set<string>()
+  const more = new Set(periods.idsFor(works, now()))
   for (let round = 1; ; round += 1) {
     try {
       return await withRetry(() =>
@@ -77,6 +114,7 @@ const decideTogether = async (
     } catch (error) {
       if (round >= maxRounds) throw error
       if (error instanceof MissingBudgets) {
+        periods.learn(error.ids)
         await openPeriods(database, error.ids)
         for (const id of error.ids) more.add(id)
       } else if (!(error instanceof KeyTaken)) throw error
@@ -85,15 +123,16 @@ const decideTogether = async (
 }
 
 export const ledgerStore = (database: Database, now: () => Date) => {
+  const periods = rememberPeriods()
   /** One that cannot be written must not take the others with it. */
   const alone = (work: LedgerWork): Promise<Outcome> =>
-    decideTogether(database, [work], now).then(
+    decideTogether(database, [work], now, periods).then(
       ([outcome]) => outcome as Outcome,
       (error: unknown) => ({ error }),
     )
   const together = async (works: LedgerWork[]): Promise<Outcome[]> => {
     try {
-      return await decideTogether(database, works, now)
+      return await decideTogether(database, works, now, periods)
     } catch (error) {
       if (works.length === 1 || isDatabaseAway(error)) throw error
       const outcomes: Outcome[] = []

@@ -177,7 +177,8 @@ export const budgets = pgTable(
     /** Open leases that draw on it: each may have its share of what is left. */
     leases: integer('leases').notNull().default(0),
     requestsPerHour: integer('requests_per_hour'),
-    requestsHeld: integer('requests_held').notNull().default(0),
+    /** Over all leases below, limited or not: more than an integer holds. */
+    requestsHeld: bigint('requests_held', { mode: 'number' }).notNull().default(0),
     /** Caps of each day, week and month: micro-USD as text. */
     periods: jsonb('periods').$type<Partial<Record<BudgetPeriod, string>>>(),
     /** Escrow: the budgets that it was carved out of, and how much is set aside there still. */

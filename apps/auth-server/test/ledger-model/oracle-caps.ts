@@ -67,8 +67,9 @@ export const setAsideRefusal = (
   const above = drawing(world, known(world.nodes, parent))
   const left = tightest(world, above)?.left ?? Number.POSITIVE_INFINITY
   if (left >= amount) return undefined
-  const { body } = tooLittle(world, above, amount)
-  return { ...accepted(403, { ...body, error: 'access_denied' }), kept: false }
+  const { required, remaining, limited_by } = tooLittle(world, above, amount).body
+  const body = { error: 'access_denied', required, remaining, limited_by }
+  return { ...accepted(403, body), kept: false }
 }
 
 /** Sets it aside, for a node that was just made. */

@@ -69,7 +69,7 @@ const refusal = (
 ): Expected | undefined => {
   const least = fewest(world, path)
   if (wantRequests > 0 && least?.left === 0 && has.requestsHeld === 0) {
-    return accepted(429, { error: 'rate_limited', limited_by: least.id, remaining: 0 })
+    return accepted(429, { error: 'rate_limited', limited_by: least.id, remaining: '0' })
   }
   if (want === undefined || has.held > 0) return undefined
   // Whoever wants requests as well is not refused for money that nothing needs yet.
