@@ -217,5 +217,6 @@ export const close = (world: World, request: RequestOf<'close'>): Expected => {
   lease.held = 0
   lease.requestsHeld = 0
   lease.state = 'closed'
-  return answer(world, lease, { status: 200, ttl: 0, tail: false })
+  const ended = answer(world, lease, { status: 200, ttl: 0, tail: false })
+  return isLate ? { ...ended, note: 'late' } : ended
 }

@@ -45,6 +45,8 @@ export interface Expected {
   kept: boolean
   /** The budget whose leases are asked back, some time after the answer was decided. */
   recall?: string | undefined
+  /** What the answer does not tell by itself, for the count of what has happened. */
+  note?: string | undefined
 }
 
 export const usd = (units: number): string => formatUsd(BigInt(units))

@@ -150,14 +150,19 @@ export const check = (answer: Answer, expected: Expected, request: unknown): voi
 const flags = ['tail', 'recalled'] as const
 
 /** An answer that the model has accepted. */
-export const record = (run: Run, sent: Sent, answer: Answer, isKept: boolean): void => {
+export const record = (
+  run: Run,
+  sent: Sent,
+  answer: Answer,
+  { kept, note = [] }: { kept: boolean; note?: string | string[] | undefined },
+): void => {
   const { request } = sent
   const { body, status } = answer
   const set = flags.filter((flag) => body[flag] === true)
   const epoch = Number(body.epoch) > 1 ? ['again'] : []
-  const said = [body.error_detail ?? body.error ?? body.state ?? '', ...set, ...epoch]
+  const said = [body.error_detail ?? body.error ?? body.state ?? [], set, epoch, note].flat()
   run.count([request.kind, status, ...said].join(' '))
-  if (isKept) sent.answer = answer
+  if (kept) sent.answer = answer
   if ('as' in request && status === 201) run.ids.set(request.as, String(body.id))
 }
 
@@ -184,6 +189,6 @@ export const deliver = async (run: Run, sent: Sent, copies = 1): Promise<Answer>
   const expected = decide(run.world, sent.request)
   check(answer, expected, sent.request)
   if (expected.recall !== undefined) recall(run.world, expected.recall)
-  record(run, sent, answer, expected.kept)
+  record(run, sent, answer, expected)
   return answer
 }

@@ -170,14 +170,21 @@ const step: fc.Arbitrary<Step> = weighted<Step>(
       ...{ share: fc.nat({ max: 30 }), lasts: fc.boolean() },
     }),
   ],
-  [18, record({ do: kind('wait'), seconds: waits })],
+  [14, record({ do: kind('wait'), seconds: waits })],
   [2, record({ do: kind('midnight'), beyond: fc.integer({ min: -3, max: 3 }) })],
   [8, record({ do: kind('sweep') })],
   [3, record({ do: kind('look'), at })],
 )
 
-const cap = fc.integer({ min: 20, max: 500 })
-const perHour = fc.integer({ min: 3, max: 60 })
+/** Some are soon at an end, some hardly ever. */
+const cap = weighted(
+  [2, fc.integer({ min: 20, max: 200 })],
+  [3, fc.integer({ min: 200, max: 3000 })],
+)
+const perHour = weighted(
+  [2, fc.integer({ min: 3, max: 15 })],
+  [1, fc.integer({ min: 15, max: 80 })],
+)
 
 export interface History {
   plan: Plan
@@ -189,9 +196,9 @@ export interface History {
 export const history: fc.Arbitrary<History> = record({
   steps: fc.array(step, { minLength: 1, maxLength: 240, size: 'max' }),
   plan: record({
-    tenantCap: fc.integer({ min: 100, max: 900 }),
-    agentCap: maybe(fc.integer({ min: 60, max: 700 })),
-    dayCap: fc.integer({ min: 60, max: 600 }),
+    tenantCap: cap,
+    agentCap: maybe(cap),
+    dayCap: cap,
     dayOf: fc.constantFrom('tenant' as const, 'agent' as const),
     agentPerHour: maybe(perHour),
     caps: fc.tuple(cap, cap, cap, cap),
