@@ -37,6 +37,9 @@ export const emptyAccount = (): Account => ({
   requests: 0,
 })
 
+/** Micro-USD that are used, or may be by what is running. */
+export const usedUsd = ({ spent, inFlight }: Account): bigint => spent + inFlight
+
 /** Micro-USD that a new charge may have: nothing after an overrun, and never less than that. */
 export const freeUsd = ({ authority, spent, inFlight }: Account): bigint => {
   const free = authority - spent - inFlight
@@ -93,4 +96,13 @@ export const grant = (
 ): void => {
   account.authority = report.spent + held.amount
   account.requestAuthority = report.requests + held.requests
+}
+
+export const least = (one: bigint | undefined, other: bigint | undefined): bigint | undefined => {
+  if (one === undefined || other === undefined) return one ?? other
+  return one < other ? one : other
+}
+export const greater = (one: bigint, other: bigint): bigint => {
+  if (one > other) return one
+  return other
 }

@@ -5,7 +5,7 @@
 import { isOAuthError } from '@behalf/protocol'
 import { why } from './http.js'
 import type { HeldLease } from './lease.js'
-import { freeUsd, lowerTo, reportOf } from './lease-account.js'
+import { freeUsd, reportOf } from './lease-account.js'
 import type { Ledger, NumberedReport } from './ledger.js'
 import { isOutcomeUnknown, ledgerCode } from './ledger-http.js'
 import type { Logger } from './settings.js'
@@ -108,7 +108,6 @@ export const createLeaseReturns = ({
     lease.seq += 1
     const report = { ...reportOf(account), seq: lease.seq }
     const wish = { usd: account.inFlight, requests: 0, need: undefined }
-    lowerTo(account, report, wish)
     await ledger.renewLease(lease.id, report, wish).catch(() => undefined)
   }
   const isReady = ({ lease, flight, nextAt }: Return, t: number): boolean =>

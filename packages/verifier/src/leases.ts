@@ -114,7 +114,7 @@ export const createLeases = ({ settings, ledger, feed, rate, max = maxLeases }: 
   const findOrAdd = (caller: Caller): Slot | undefined => {
     const known = find(caller)
     if (known || caller.lineage.length === 0) return known
-    if (closing || slots.size + returns.size() >= max) return undefined
+    if (slots.size + returns.size() >= max) return undefined
     const slot = createSlot(caller)
     slots.set(slot.delegationId, slot)
     timer.start()
@@ -128,14 +128,13 @@ export const createLeases = ({ settings, ledger, feed, rate, max = maxLeases }: 
     if (isLow(lease, t)) flights.refresh(slot, t)
     return lease
   }
-  /** Looks now and then whether the ledger would lend again. */
+  /** What is reserved is use as well: the next renewal looks whether the ledger would lend again. */
   const isReserved = (slot: Slot, cost: bigint, t: number): boolean => {
     const { lease } = slot
     if (t < slot.unlentUntil) return true
     if (!lease || !isUsable(lease, t)) return false
     if (!isTailFor(lease, cost)) return isTooLarge(lease, cost)
     touchUsd(lease, t)
-    if (t >= lease.renewAt) flights.refresh(slot, t)
     return true
   }
   const giveBack = async (slot: Slot | undefined): Promise<boolean> => {

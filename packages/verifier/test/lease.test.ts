@@ -1,19 +1,17 @@
 /** One lease, without a ledger: what its answers mean. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
-  type Demand,
   granted,
   type HeldLease,
   isLow,
   isTailFor,
-  noDemand,
   openedLease,
   remainingUsd,
   takeOneRequest,
   takeUsd,
-  wishFor,
 } from '../src/lease.js'
 import { freeUsd, reportOf, settle } from '../src/lease-account.js'
+import { type Demand, noDemand, wishFor } from '../src/lease-wish.js'
 import type { LeaseWish, Lent } from '../src/ledger.js'
 
 const lent = (more: Partial<Lent> = {}): Lent => ({

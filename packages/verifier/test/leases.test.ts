@@ -118,6 +118,12 @@ describe('a lease', () => {
     expect(world.ledger.state.calls[0]?.body).toMatchObject({ want_usd: '0.05' })
   })
 
+  it('is asked for with an amount that can be written, however much a charge may cost', async () => {
+    world.ledger.budgetOf(own).cap = undefined
+    expect(await charge('9007199254')).toBe('done')
+    expect(opened()).toBe(1)
+  })
+
   it('is no use for a charge that is larger than what can be lent, which is reserved', async () => {
     await charge()
     await charge('6')
