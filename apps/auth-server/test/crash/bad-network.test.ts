@@ -30,7 +30,7 @@ describe.runIf(inject('postgresUrl'))('a network that behaves badly', () => {
     scene = await openScene({ databaseUrl: database.url, random })
     const choices = random.fork()
     proxy = await startBadNetwork({
-      target: () => scene.address(choices),
+      target: () => scene.reachable(choices),
       fate: () => chooseFate(choices),
     })
   })

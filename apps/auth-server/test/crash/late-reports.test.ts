@@ -21,7 +21,7 @@ describe.runIf(inject('postgresUrl'))('a message about a lease that is late', ()
         arrive = resolve
       })
     slow = await startBadNetwork({
-      target: scene.url,
+      target: () => scene.reachable(random),
       fate: () => ({ delayRequest: untilAsked() }),
     })
   })

@@ -23,7 +23,7 @@ describe.runIf(inject('postgresUrl'))('a verifier that is killed', () => {
   beforeAll(async () => {
     database = await startDatabase()
     const choices = random.fork()
-    front = await startBadNetwork({ target: () => scene.address(choices), fate: () => ({}) })
+    front = await startBadNetwork({ target: () => scene.reachable(choices), fate: () => ({}) })
     scene = await openScene({ databaseUrl: database.url, random, issuer: front.url })
   })
   afterAll(async () => {
