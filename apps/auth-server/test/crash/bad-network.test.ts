@@ -36,8 +36,7 @@ describe.runIf(inject('postgresUrl'))('a network that behaves badly', () => {
   })
   afterAll(async () => {
     await proxy.close()
-    await scene.close()
-    await database.drop()
+    await scene.close(database.drop)
   })
 
   /** Callers who wait for a while, and some who give up while the request is still on its way. */

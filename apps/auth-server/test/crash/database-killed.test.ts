@@ -16,8 +16,7 @@ describe.runIf(inject('postgresUrl'))('a database that is killed', () => {
     scene = await openScene({ databaseUrl: database.url, random })
   })
   afterAll(async () => {
-    const { looks } = await scene.close()
-    await database.stop()
+    const { looks } = await scene.close(database.stop)
     console.log(`database killed: the books were looked at ${looks} times`)
   })
 

@@ -41,8 +41,7 @@ describe.runIf(inject('postgresUrl'))('a holder of a lease that is killed', () =
   afterAll(async () => {
     await Promise.all(holders.map((holder) => holder.end('SIGKILL')))
     await front.close()
-    await scene.close()
-    await database.drop()
+    await scene.close(database.drop)
   })
 
   let names = 0

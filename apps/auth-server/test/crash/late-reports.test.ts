@@ -27,8 +27,7 @@ describe.runIf(inject('postgresUrl'))('a message about a lease that is late', ()
   })
   afterAll(async () => {
     await slow.close()
-    await scene.close()
-    await database.drop()
+    await scene.close(database.drop)
   })
 
   const post = async (path: string, body: object, key: string, url = scene.url()) => {

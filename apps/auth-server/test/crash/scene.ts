@@ -153,10 +153,12 @@ export const openScene = async ({ databaseUrl, random, issuer }: SceneOptions) =
       expect(await disagreements(log, books, delegationIds)).toEqual([])
       expect(await books.problems()).toEqual([])
     },
-    close: async (): Promise<{ looks: number }> => {
+    /** @param after what has to be closed next, whatever the last checks say */
+    close: async (...after: (() => Promise<void>)[]): Promise<{ looks: number }> => {
       const { findings, looks } = await observer.stop()
       await books.close()
       await machine.close()
+      for (const close of after) await close()
       expect(findings).toEqual([])
       expect(log.findings).toEqual([])
       expect(surprises(servers)).toEqual([])
