@@ -23,7 +23,8 @@ export const carve = (book: Book, id: string, amount: bigint): OAuthError | unde
 
 /**
  * Gives back what is not spent. What was spent is now spent above as well; what is still held stays
- * held there, and ends there when it ends.
+ * held there, and ends there when it ends. Nothing more is to be had: what comes back of a hold is not
+ * the child's any more.
  */
 export const closeEscrow = (book: Book, id: string): void => {
   const [row] = book.budgetsOf([id])
@@ -35,8 +36,8 @@ export const closeEscrow = (book: Book, id: string): void => {
   book.move(drawnFrom, { spent, held: held - carved }, 'escrow_return', id)
   escrow.carved = undefined
   escrow.cap = spent + held
-  escrow.wantedCap = escrow.cap
-  book.enter({ budgetIds: [id], ref: id, kind: 'cap', spent: 0n, held: 0n, cap: escrow.cap })
+  escrow.wantedCap = 0n
+  book.enter({ budgetIds: [id], ref: id, kind: 'cap', spent: 0n, held: 0n, cap: 0n })
 }
 
 export const closeEscrowWork = (id: string): LedgerWork => ({

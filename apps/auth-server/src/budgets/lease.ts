@@ -62,7 +62,7 @@ export const applyReport = (book: Book, lease: StoredLease, report: Report): voi
   lease.overrun += news.spent - spent
   const used = Math.min(news.requests, lease.requestsHeld)
   changeHold(book, lease, 0n, -used)
-  countRequests(book, book.budgetsOf(lease.budgetIds), used)
+  countRequests(book, book.budgetsOf(lease.budgetIds), used, minuteOf(book.now))
   lease.requestsUsed += news.requests
   lease.seq = report.seq
 }
@@ -80,6 +80,13 @@ export const closeLease = (book: Book, lease: StoredLease): void => {
   end(book, lease, 'closed')
 }
 
+/**
+ * The last minute in which its requests may have been made. A lease that was fenced off may be used by
+ * a holder that has not heard of it, until it would have ended.
+ */
+const lastMinute = ({ endedAt, expiresAt }: StoredLease): number =>
+  minuteOf(endedAt && endedAt > expiresAt ? endedAt : expiresAt)
+
 /** Nobody knows what became of it, so all of it counts as used until somebody says. */
 export const expireLease = (book: Book, lease: StoredLease): void => {
   const { held, requestsHeld } = lease
@@ -87,9 +94,9 @@ export const expireLease = (book: Book, lease: StoredLease): void => {
   lease.held = 0n
   lease.expired = held
   changeHold(book, lease, 0n, -requestsHeld)
-  countRequests(book, book.budgetsOf(lease.budgetIds), requestsHeld)
   lease.requestsExpired = requestsHeld
   end(book, lease, 'expired')
+  countRequests(book, book.budgetsOf(lease.budgetIds), requestsHeld, lastMinute(lease))
 }
 
 /** What is overdue ends first: the time decides, not when the timer comes round. */
@@ -106,10 +113,8 @@ export const reconcileLease = (book: Book, lease: StoredLease, report: Report): 
   const spent = min(news.spent, lease.expired)
   book.move(lease.budgetIds, { spent: spent - lease.expired }, 'lease_refund', lease.id)
   const used = Math.min(news.requests, lease.requestsExpired)
-  for (const { id, requestsPerHour } of book.budgetsOf(lease.budgetIds)) {
-    if (requestsPerHour === undefined || !lease.endedAt) continue
-    book.count(id, minuteOf(lease.endedAt), used - lease.requestsExpired)
-  }
+  const unused = lease.requestsExpired - used
+  countRequests(book, book.budgetsOf(lease.budgetIds), -unused, lastMinute(lease))
   lease.spent += spent
   lease.overrun += news.spent - spent
   lease.requestsUsed += news.requests

@@ -42,6 +42,8 @@ export const leaseRefusal = (
   const { want_usd: wanted, need_usd: needed } = want
   if (wanted === undefined || has.held > 0n) return undefined
   const least = wantsRequests ? (needed ?? 0n) : (needed ?? 1n)
+  // Nothing is covered always, by a budget that was cut below what it holds as well.
+  if (least === 0n) return undefined
   const drawnOn = book.money(path)
   return covers(drawnOn, least) ? undefined : budgetRefusal(least, drawnOn)
 }

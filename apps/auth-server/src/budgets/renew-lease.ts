@@ -14,6 +14,7 @@ import {
   leaseAnswer,
   leaseEnded,
   leaseExpiry,
+  leaseGraceSeconds,
   type Report,
   reconcileLease,
   staleReport,
@@ -57,6 +58,13 @@ const isOver = (
   return lease.recalled || !mayCharge || !sameIds(drawn, lease.budgetIds)
 }
 
+/** For how long the holder may go on with a lease that is not prolonged: until it would have ended. */
+const secondsLeft = ({ expiresAt }: StoredLease, now: Date): number =>
+  Math.max(0, Math.floor((expiresAt.getTime() - now.getTime()) / 1000) - leaseGraceSeconds)
+
+/** Never earlier than it was: an answer that says less may be lost, and the holder goes on. */
+const later = (one: Date, other: Date): Date => (one > other ? one : other)
+
 const renew = (
   book: Book,
   lease: StoredLease,
@@ -64,18 +72,18 @@ const renew = (
   delegation: Delegation,
   caller: Client,
 ): StoredAnswer => {
-  const { ttl_seconds: ttlSeconds } = body
-  const answer = (): StoredAnswer =>
+  const answer = (ttlSeconds: number): StoredAnswer =>
     leaseAnswer(book, lease, { status: 200, ttlSeconds, tail: isTail(lease, body) })
   // What is still in flight there would be given back too early: the holder closes it when it knows.
-  if (lease.state === 'expired') return answer()
+  if (lease.state === 'expired') return answer(0)
   const over = isOver(book, lease, delegation, caller)
   applyReport(book, lease, reportOf(body))
   lease.recalled = over
-  if (!over) lease.expiresAt = leaseExpiry(book.now, ttlSeconds)
+  if (!over) lease.expiresAt = later(lease.expiresAt, leaseExpiry(book.now, body.ttl_seconds))
   adjustHold(book, lease, body, !over)
   const refusal = over ? undefined : leaseRefusal(book, lease.budgetIds, body, lease)
-  return refusal ? refused(refusal) : answer()
+  if (refusal) return refused(refusal)
+  return answer(over ? secondsLeft(lease, book.now) : body.ttl_seconds)
 }
 
 export const renewLease = async (

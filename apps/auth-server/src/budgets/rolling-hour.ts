@@ -73,10 +73,15 @@ export const rateRefusal = (book: Book, { budget }: LeastRequests): OAuthError =
   })
 }
 
-/** Uses are counted where requests are limited, in the minute in which they are told. */
-export const countRequests = (book: Book, budgets: readonly Budget[], used: number): void => {
+/** Uses are counted where requests are limited, in a minute that is not before any of them. */
+export const countRequests = (
+  book: Book,
+  budgets: readonly Budget[],
+  used: number,
+  minute: number,
+): void => {
   if (used === 0) return
   for (const { id, requestsPerHour } of budgets) {
-    if (requestsPerHour !== undefined) book.count(id, minuteOf(book.now), used)
+    if (requestsPerHour !== undefined) book.count(id, minute, used)
   }
 }

@@ -1,0 +1,63 @@
+/** Requests at the same time: some order of them, one after the other, must explain all answers. */
+import { expect } from 'vitest'
+import type { Answer } from '../harness.js'
+import { decide, recall } from './oracle.js'
+import { listen, matches, type Run, record, type Sent, send } from './run.js'
+import type { World } from './world.js'
+
+type Happening = { sent: Sent; answer: Answer } | { recall: string }
+
+/** The world after this one, and what follows from it later; `undefined` when it cannot be the next. */
+const happen = (world: World, one: Happening): Happening[] | undefined => {
+  if ('recall' in one) {
+    recall(world, one.recall)
+    return []
+  }
+  const expected = decide(world, one.sent.request)
+  if (!matches(one.answer, expected)) return undefined
+  return expected.recall === undefined ? [] : [{ recall: expected.recall }]
+}
+
+/** Depth first. @returns the world after all of them, in an order that explains everything */
+const explain = (
+  world: World,
+  pending: readonly Happening[],
+  isSo: (after: World) => boolean,
+): World | undefined => {
+  if (pending.length === 0) return isSo(world) ? world : undefined
+  for (const one of pending) {
+    const next = structuredClone(world)
+    const following = happen(next, one)
+    const rest = pending.filter((other) => other !== one)
+    const found = following && explain(next, [...rest, ...following], isSo)
+    if (found) return found
+  }
+  return undefined
+}
+
+/** Was a lease opened before those on its budget were asked back? No answer tells. */
+const readRecalled = async ({ server, ids }: Run): Promise<Map<string, boolean>> => {
+  const rows = await server.database.read(
+    'select id, recalled from leases where id = any($1::text[])',
+    [[...ids.values()]],
+  )
+  const recalled = new Map(rows.map((row) => [String(row.id), row.recalled === true]))
+  return new Map([...ids].map(([name, id]) => [name, recalled.get(id) === true]))
+}
+
+export const atOnce = async (run: Run, all: readonly Sent[]): Promise<void> => {
+  const happened = await Promise.all(
+    all.map(async (sent) => ({ sent, answer: await send(run, sent) })),
+  )
+  for (const { sent, answer } of happened) {
+    record(run, sent, answer, { kept: answer.body.error_detail !== 'too_many_open_holds' })
+  }
+  const recalled = await readRecalled(run)
+  const world = explain(run.world, happened, ({ leases }) =>
+    Object.entries(leases).every(([name, lease]) => lease.recalled === recalled.get(name)),
+  )
+  const story = happened.map(({ sent, answer: { status, body } }) => [sent.request, status, body])
+  expect(world, `no order explains ${JSON.stringify(story)}`).toBeDefined()
+  Object.assign(run.world, world)
+  for (const { sent, answer } of happened) listen(run, sent, answer)
+}
