@@ -66,6 +66,13 @@ describe('a lease that is not heard of again', () => {
     await close(server, lease.id, { seq: 1 })
   })
 
+  test('is renewed in the last moment of its grace', async () => {
+    const { lease } = await lendAndOpen('1', { want_usd: '0.4' })
+    server.clock.advance(40)
+    const { body } = await renew(server, lease.id, { seq: 1 })
+    expect([body.state, body.expires_at]).toEqual(['open', inSeconds(server, 40)])
+  })
+
   test('keeps what it reported, and is charged for the rest of what it held', async () => {
     const { delegation_id, lease } = await lendAndOpen('1', { want_usd: '0.4' })
     await renew(server, lease.id, { seq: 1, spent_usd: '0.3', want_usd: '0.05' })

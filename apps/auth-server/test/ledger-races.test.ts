@@ -176,20 +176,23 @@ describe('one lease on two servers at once', () => {
 })
 
 describe('one batch', () => {
-  test('keeps apart the leases of two clients and of two delegations of one holder', async () => {
-    const own = (await server.clientCredentials('loner')).body.access_token
-    const { delegation_id } = await lend(server, '1')
-    const asked = { want_usd: '0.01', holder: 'process-1' }
+  test('keeps apart the leases of one holder at two clients and on two delegations', async () => {
     const { body } = await server.clientCredentials('researcher', { resource: [docs, mail] })
-    const both = { ...asked, delegation_id: delegationOf(body.access_token) }
-    const answers = await Promise.all([
-      open(server, { ...asked, delegation_id }),
-      open(server, { ...asked, delegation_id: delegationOf(own) }),
-      server.ledger('docs-server', '/leases', both),
-      server.ledger('mail-server', '/leases', both),
-    ])
-    for (const { status, body: lease } of answers) expect([status, lease.epoch]).toEqual([201, 1])
-    expect(await openLeases(both.delegation_id)).toHaveLength(2)
+    const shared = delegationOf(body.access_token)
+    for (const round of rounds) {
+      const { delegation_id } = await lend(server, '1')
+      const asked = { want_usd: '0.01', holder: `process-${round}` }
+      // These are decided first, and meanwhile the others gather.
+      const busy = times(8, () => reserve(server, { delegation_id, amount_usd: '0.01' }))
+      const answers = await Promise.all([
+        open(server, { ...asked, delegation_id }),
+        server.ledger('docs-server', '/leases', { ...asked, delegation_id: shared }),
+        server.ledger('mail-server', '/leases', { ...asked, delegation_id: shared }),
+      ])
+      await Promise.all(busy)
+      for (const { status, body: lease } of answers) expect([status, lease.epoch]).toEqual([201, 1])
+      expect(await openLeases(shared)).toHaveLength(2 * (round + 1))
+    }
   })
 
   test('ends a lease once that is closed and opened again by its holder', async () => {
