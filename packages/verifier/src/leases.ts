@@ -52,6 +52,8 @@ export interface Leases {
   remember: (caller: Caller, cost: bigint, error: OAuthError) => void
   /** Takes one request. @throws OAuthError `rate_limited` and what `borrow` throws, in the promise */
   takeRequest: (caller: Caller) => Promise<void> | undefined
+  /** Reports what was spent and gives back the rest, but for leases that something runs on. */
+  flush: () => Promise<void>
   /** Reports everything and gives back the rest. Afterwards nothing is borrowed any more. */
   close: () => Promise<void>
 }
@@ -195,6 +197,11 @@ export const createLeases = ({ settings, ledger, feed, rate, max = maxLeases }: 
     }
     return takeAlone(caller)
   }
+  const flush = async (): Promise<void> => {
+    await flights.settled()
+    for (const slot of slots.values()) if (slot.lease?.account.charges === 0) flights.retire(slot)
+    await returns.settled()
+  }
   const closeAll = async (): Promise<void> => {
     timer.stop()
     await flights.settled()
@@ -217,6 +224,7 @@ export const createLeases = ({ settings, ledger, feed, rate, max = maxLeases }: 
       if (!slot) return takeAlone(caller)
       return takeOne(slot) ? undefined : waitForRequest(caller, slot)
     },
+    flush,
     close: () => {
       closing ??= closeAll()
       return closing
