@@ -67,6 +67,20 @@ describe('a renewal', () => {
     expect(world.ledger.taken(own)).toBe(usd('2.01'))
   })
 
+  it('is not for those who were served by the request that they waited for', async () => {
+    const gate = createGate()
+    world.ledger.state.delay = () => gate.opened
+    const all = [charge()]
+    await turn()
+    all.push(...Array.from({ length: 4 }, () => charge()))
+    await turn()
+    gate.open()
+    await Promise.all(all)
+    await turn()
+    expect(renewals()).toHaveLength(1)
+    expect(lastWish().need_usd).toBeUndefined()
+  })
+
   it('never wants more than the token could spend', async () => {
     await setUp({ cost_budget_usd: 0.3 })
     await times(25)
