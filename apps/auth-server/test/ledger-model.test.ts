@@ -100,7 +100,7 @@ const mustHappen = [
 test(`every history of ${commands} commands is one that the model allows`, async () => {
   console.info(`BEHALF_MODEL_SEED=${seed}`)
   const numRuns = 20 + Math.ceil(commands / 30)
-  await fc.assert(property, { seed, numRuns, interruptAfterTimeLimit: 240_000 })
+  await fc.assert(property, { seed, numRuns, interruptAfterTimeLimit: 500_000 })
   console.info(`${done} commands in ${runs} runs`)
   if (process.env.BEHALF_MODEL_TALLY) console.info(Object.fromEntries([...tally].toSorted()))
   expect(done).toBeGreaterThanOrEqual(commands)
@@ -108,4 +108,4 @@ test(`every history of ${commands} commands is one that the model allows`, async
   if (commands >= 5000) expect(mustHappen.filter((what) => !tally.has(what))).toEqual([])
   const answer = await server.ledger(admin, '/verification')
   expect(answer.body).toMatchObject({ ok: true, differences: [] })
-}, 300_000)
+}, 560_000)

@@ -58,7 +58,7 @@ const setEscrow = (book: Book, row: Budget, target: bigint | undefined): OAuthEr
   book.move(row.drawnFrom ?? [], { held: kept - now }, 'escrow_return', row.id)
   const escrow = book.change(row.id)
   escrow.carved = kept
-  setCap(book, row.id, kept)
+  setCap(book, row.id, target)
   return undefined
 }
 

@@ -36,13 +36,12 @@ describe.runIf(inject('postgresUrl'))('a holder of a lease that is killed', () =
     scene = await openScene({ databaseUrl: database.url, random })
     const choices = random.fork()
     // One address for both servers; nothing is done to what passes.
-    front = await startBadNetwork({ target: () => scene.address(choices), fate: () => ({}) })
+    front = await startBadNetwork({ target: () => scene.reachable(choices), fate: () => ({}) })
   })
   afterAll(async () => {
     await Promise.all(holders.map((holder) => holder.end('SIGKILL')))
     await front.close()
-    await scene.close()
-    await database.drop()
+    await scene.close(database.drop)
   })
 
   let names = 0

@@ -32,7 +32,8 @@ export const startHolder = async (
 ): Promise<HolderProcess> => {
   const path = fileURLToPath(new URL(script, import.meta.url))
   const child: ChildProcess = spawn(process.execPath, [path], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    // It ends with us: its input ends then, however we ended.
+    stdio: ['pipe', 'pipe', 'inherit'],
     env: { PATH: process.env.PATH, HOLDER: name, ...env },
   })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))

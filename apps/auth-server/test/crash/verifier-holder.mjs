@@ -17,6 +17,9 @@ const verifier = createVerifier({
   logger: { warn: () => {}, error: () => {} },
 })
 
+// Whoever started it has gone.
+process.stdin.resume().once('close', () => process.exit(1))
+
 let stopping = false
 process.once('SIGTERM', () => {
   stopping = true

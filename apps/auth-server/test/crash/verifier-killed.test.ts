@@ -18,19 +18,20 @@ describe.runIf(inject('postgresUrl'))('a verifier that is killed', () => {
   /** The issuer as verifiers know it, whichever server answers. */
   let front: BadNetwork
   const holders: HolderProcess[] = []
+  /** The one that is not killed. */
+  let survivor: HolderProcess | undefined
   /** What was charged on each delegation. Micro-USD. */
   const charged = new Map<string, bigint>()
   beforeAll(async () => {
     database = await startDatabase()
     const choices = random.fork()
-    front = await startBadNetwork({ target: () => scene.address(choices), fate: () => ({}) })
+    front = await startBadNetwork({ target: () => scene.reachable(choices), fate: () => ({}) })
     scene = await openScene({ databaseUrl: database.url, random, issuer: front.url })
   })
   afterAll(async () => {
-    await Promise.all(holders.map((holder) => holder.end('SIGKILL')))
+    await Promise.all([...holders, survivor].map((holder) => holder?.end('SIGKILL')))
     await front.close()
-    await scene.close()
-    await database.stop()
+    await scene.close(database.stop)
   })
 
   const tokens = new Map<string, string>()
@@ -80,7 +81,7 @@ describe.runIf(inject('postgresUrl'))('a verifier that is killed', () => {
       const fresh = await lendSome(times(rounds.count, () => random.pick(['0.1', '0.5', '2'])))
       const tidy = ids.pop() ?? ''
       for (const id of [...ids, ...ids, tidy]) await start(id)
-      const [last] = holders.splice(-1)
+      survivor = holders.pop()
       await rounds.play(async (index) => {
         await sleep(random.between(100, 700))
         await replaceOne(fresh[index] ?? '')
@@ -89,7 +90,7 @@ describe.runIf(inject('postgresUrl'))('a verifier that is killed', () => {
       })
       await scene.untilReady()
       // One that ends as it should, after all that: it reports what it did, and gives back the rest.
-      await last?.end('SIGTERM')
+      await survivor?.end('SIGTERM')
       expect(await scene.books.spent(tidy)).toBe(charged.get(tidy))
       expect(await scene.books.heldOn(tidy)).toBe(0n)
 

@@ -15,7 +15,8 @@ import {
 } from './world.js'
 
 const readBudgets = `
-  select b.id, b.cap::text, b.spent::text, b.held::text, b.leases, b.requests_held, b.carved::text,
+  select b.id, b.cap::text, b.spent::text, b.held::text, b.leases::int, b.requests_held::int,
+    b.carved::text,
     coalesce((select sum(m.count) from request_minutes m
       where m.budget_id = b.id and m.minute > $2::int), 0)::int as counted
   from budgets b where b.id = any($1::text[])`
@@ -151,7 +152,7 @@ export const checkStep = async (run: Run, books: Books): Promise<void> => {
 
 const readHolds = `
   select id, state, held::text, spent::text, overrun::text, expired::text, recalled,
-    requests_held, requests_used from leases where delegation_id = any($1::text[])`
+    requests_held::int, requests_used::int from leases where delegation_id = any($1::text[])`
 
 const readReservations = `
   select id, state, coalesce(charged, 0)::text as charged, coalesce(overrun, 0)::text as overrun
