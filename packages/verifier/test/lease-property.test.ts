@@ -2,18 +2,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { Caller, Verifier } from '../src/index.js'
-import {
-  emptyAccount,
-  freeRequests,
-  freeUsd,
-  grant,
-  hold,
-  lowerTo,
-  reportOf,
-  settle,
-  takeRequest,
-} from '../src/lease-account.js'
-import { sizeOf } from '../src/lease-size.js'
 import { createIssuer, type Issuer } from './issuer.js'
 import { createWorld, turn, type World } from './lease-world.js'
 
@@ -193,52 +181,3 @@ it('spends no more than is taken, and in the end exactly what is charged', async
     { numRuns: 40 },
   )
 }, 120_000)
-
-const amount = fc.bigInt(0n, 1000n)
-
-it('never has less than nothing free, and never more than it was lent', () => {
-  const step = fc.record({ what: fc.nat(5), usd: amount, more: amount, requests: fc.nat(20) })
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
-      const account = emptyAccount()
-      const held: bigint[] = []
-      for (const { what, usd, more, requests } of steps) {
-        const report = reportOf(account)
-        if (what === 0 && hold(account, usd)) held.push(usd)
-        if (what === 1 && held.length > 0) settle(account, held.pop() ?? 0n, more)
-        if (what === 2) grant(account, report, { amount: more, requests })
-        if (what === 3) lowerTo(account, report, { usd: account.inFlight + more, requests })
-        if (what === 4) takeRequest(account)
-        expect(freeUsd(account)).toBeGreaterThanOrEqual(0n)
-        expect(freeRequests(account)).toBeGreaterThanOrEqual(0)
-        expect(account.charges).toBe(held.length)
-        expect(account.inFlight).toBe(held.reduce((sum, one) => sum + one, 0n))
-        if (what === 3) expect(freeUsd(account)).toBeLessThanOrEqual(more)
-      }
-    }),
-    { numRuns: 500 },
-  )
-})
-
-it('asks for enough and for nothing absurd', () => {
-  const usage = fc.record({
-    unit: fc.integer({ min: 1, max: 1_000_000 }),
-    used: fc.nat(1_000_000_000),
-    elapsedMs: fc.nat(60_000),
-    ttlMs: fc.constant(30_000),
-    wanted: fc.nat(1_000_000_000),
-    ranDry: fc.boolean(),
-  })
-  fc.assert(
-    fc.property(usage, (one) => {
-      const size = sizeOf(one)
-      const atThisRate = (one.used * one.ttlMs) / Math.max(1000, one.elapsedMs)
-      expect(Number.isSafeInteger(size)).toBe(true)
-      expect(size).toBeGreaterThanOrEqual(10 * one.unit)
-      expect(size).toBeGreaterThanOrEqual(Math.floor(atThisRate))
-      expect(size).toBeLessThanOrEqual(4 * Math.ceil(Math.max(10 * one.unit, atThisRate)) + 4)
-      const dry = sizeOf({ ...one, ranDry: true })
-      expect(dry).toBeGreaterThanOrEqual(Math.min(2 * one.wanted, size))
-    }),
-  )
-})
