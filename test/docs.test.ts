@@ -2,9 +2,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { listReasons, type ReasonArguments, reasonArguments } from './error-reasons.js'
 import { listAnchors, listHeadings, listRelativeLinks } from './markdown.js'
+
+// Reads every source of the repository, and more slowly on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 

@@ -127,7 +127,7 @@ CREATE TABLE "ledger_entries" (
 CREATE TABLE "request_minutes" (
 	"budget_id" text NOT NULL,
 	"minute" integer NOT NULL,
-	"count" integer NOT NULL,
+	"count" bigint NOT NULL,
 	CONSTRAINT "request_minutes_budget_id_minute_pk" PRIMARY KEY("budget_id","minute"),
 	CONSTRAINT "request_minutes_not_negative" CHECK ("request_minutes"."count" >= 0)
 );

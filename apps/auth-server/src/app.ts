@@ -91,10 +91,12 @@ export const createApp = (deps: Deps) => {
   post(`${ledger}/leases/:id/renew`, ...charge, renewLeaseEndpoint(deps))
   post(`${ledger}/leases/:id/close`, ...charge, closeLeaseEndpoint(deps))
   get(`${ledger}/budgets/:id`, ...api('delegations:read'), budgetEndpoint(deps))
-  post(`${ledger}/budgets/:id/close`, ...revoke, readJson, closeBudgetEndpoint(deps))
+  post(`${ledger}/budgets/:id/close`, ...revokeOne, closeBudgetEndpoint(deps))
   const admin = api('admin')
-  post(`${ledger}/budgets/:id/cap`, ...admin, readJson, capEndpoint(deps))
-  post(`${ledger}/budgets/:id/top-up`, ...admin, readJson, topUpEndpoint(deps))
+  // A cut asks leases back, and the list of what was taken back is everybody's.
+  const moveCap = [...admin, bounded, readJson] as const
+  post(`${ledger}/budgets/:id/cap`, ...moveCap, capEndpoint(deps))
+  post(`${ledger}/budgets/:id/top-up`, ...moveCap, topUpEndpoint(deps))
   get(`${ledger}/verification`, ...admin, verificationEndpoint(deps))
 
   get('/livez', liveEndpoint)

@@ -19,7 +19,10 @@ export const expireHolds = async ({ store, now }: Deps): Promise<void> => {
       ...leases.map(expireLeaseWork),
       ...escrows.map(closeEscrowWork),
     ]
-    await Promise.all(works.map((work) => store.ledger.run(work)))
+    const ended = await Promise.allSettled(works.map((work) => store.ledger.run(work)))
+    // What cannot be ended must not keep the others from it.
+    const failed = ended.find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
     if (Math.max(reservations.length, leases.length, escrows.length) < page) return
   }
 }

@@ -103,8 +103,8 @@ describe('an admin', () => {
     const { delegation_id } = await lend(server, '1')
     const { body: one } = await reserve(server, { delegation_id, amount_usd: '0.6' })
     const { body: other } = await reserve(server, { delegation_id, amount_usd: '0.2' })
-    expect((await setCap(delegation_id, '0.5')).body).toMatchObject({
-      cap_usd: '0.5',
+    expect((await setCap(delegation_id, '0.4')).body).toMatchObject({
+      cap_usd: '0.4',
       held_usd: '0.8',
       remaining_usd: '0',
     })
@@ -114,15 +114,15 @@ describe('an admin', () => {
     expect((await ask()).body.error).toBe('budget_exhausted')
     await release(server, other.id)
     expect(await budget(server, delegation_id)).toMatchObject({
-      cap_usd: '0.5',
+      cap_usd: '0.4',
       spent_usd: '0.3',
       held_usd: '0',
-      remaining_usd: '0.2',
+      remaining_usd: '0.1',
     })
     expect((await ask()).status).toBe(201)
     // What came down with the cut does not come up again by itself.
     const books = await checkBooks(server)
-    expect(books.get(delegation_id)?.cap).toBe('500000')
+    expect(books.get(delegation_id)?.cap).toBe('400000')
   })
 
   test('raises it again after a cut, from the cap that is wanted and not from what is used', async () => {

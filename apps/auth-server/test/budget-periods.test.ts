@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { readPeriodId } from '../src/budgets/periods.js'
 import { parseConfig } from '../src/config.js'
-import { agent, decode, docs, openTestServer, type TestServer } from './harness.js'
+import { agent, decode, delegateOnce, docs, openTestServer, type TestServer } from './harness.js'
 import { close, failures, open, renew } from './lease-fixtures.js'
 import {
   budget,
@@ -253,6 +253,7 @@ describe('the balance', () => {
     const body = await budget(server, delegation_id)
     expect(body).toMatchObject({
       ...line,
+      cap_usd: '500',
       remaining_usd: '0.5',
       limited_by: 'day:2026-11-21:agent:saver',
       renews_at: '2026-11-22T00:00:00.000Z',
@@ -263,6 +264,23 @@ describe('the balance', () => {
         { period: 'month', of: 'agent:saver', cap_usd: '20', ...line, renews_at: '2026-12-01T00:00:00.000Z' },
         { period: 'week', of: 'tenant:acme', cap_usd: '7.5', ...line, renews_at: '2026-11-23T00:00:00.000Z' },
       ]) // biome-ignore format: a table.
+  })
+
+  test('of what was set aside is found on the next day, when it was given back', async () => {
+    const config = configOf({ day: '1' }, { day: '90' })
+    await begin('2026-11-21T23:55:00Z', config)
+    const { token } = await delegateOnce(server, {
+      scope: 'docs:read',
+      agent_limits: JSON.stringify({ cost_budget_usd: 2 }),
+      budget_mode: 'escrow',
+    })
+    const delegation_id = delegationOf(token)
+    await spend(delegation_id, '0.5')
+    expect((await server.ledger('researcher', `/budgets/${delegation_id}/close`, {})).status).toBe(
+      200,
+    )
+    server.clock.advance(400)
+    expect(await budget(server, delegation_id)).toMatchObject({ mode: 'escrow', spent_usd: '0.5' })
   })
 
   test('has none where there is none', async () => {
@@ -293,6 +311,17 @@ describe('at a restart', () => {
     expect(await budget(server, delegation_id)).not.toHaveProperty('periods')
     await server.applyConfig(configOf({ day: '0.9' }))
     expect((await spend(delegation_id, '0.2')).body.remaining).toBe('0.1')
+  })
+
+  test('a period that is cut below what is held lends no more, and takes nothing from a lease', async () => {
+    await begin('2026-11-21T12:00:00Z')
+    const delegation_id = await rootOf()
+    const { body } = await open(server, { delegation_id, want_usd: '0.4' })
+    await reserve(server, { delegation_id, amount_usd: '0.4' })
+    await server.applyConfig(configOf({ day: '0.5' }))
+    const renewed = await renew(server, body.id, { seq: 1, spent_usd: '0.1', want_usd: '1' })
+    expect([renewed.status, renewed.body.amount_usd]).toEqual([200, '0.3'])
+    expect((await close(server, body.id, { seq: 2, spent_usd: '0.2' })).status).toBe(200)
   })
 
   test('the same file gives nothing back', async () => {

@@ -244,7 +244,7 @@ test('only those who may revoke it may close it', async () => {
   expect((await close('researcher', root)).body.error_detail).toBe('not_an_escrow')
 })
 
-test('an admin raises it out of the parent, and lowers it to what is used', async () => {
+test('an admin raises it out of the parent, and lowers it as far and as soon as it is free', async () => {
   const own = await setAside('1')
   const cap = (cap_usd: string | null) =>
     server.ledger('root', `/budgets/${own.id}/cap`, { cap_usd })
@@ -252,7 +252,12 @@ test('an admin raises it out of the parent, and lowers it to what is used', asyn
   expect(await books(parent.id)).toEqual(['0', '1800000'])
   expect((await cap('3')).status).toBe(402)
   expect((await cap(null)).body.error_detail).toBe('escrow_needs_cap')
-  await reserve(server, { token: own.token, amount_usd: '0.7' })
-  expect((await cap('0.2')).body.cap_usd).toBe('0.7')
+  const { body } = await reserve(server, { token: own.token, amount_usd: '0.7' })
+  expect((await cap('0.2')).body.cap_usd).toBe('0.2')
   expect(await books(parent.id)).toEqual(['0', '700000'])
+  expect((await reserve(server, { token: own.token, amount_usd: '0.01' })).status).toBe(402)
+  await release(server, body.id)
+  expect(await books(parent.id)).toEqual(['0', '200000'])
+  expect((await reserve(server, { token: own.token, amount_usd: '0.21' })).status).toBe(402)
+  expect((await reserve(server, { token: own.token, amount_usd: '0.2' })).status).toBe(201)
 })

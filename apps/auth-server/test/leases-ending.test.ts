@@ -66,6 +66,13 @@ describe('a lease that is not heard of again', () => {
     await close(server, lease.id, { seq: 1 })
   })
 
+  test('is renewed in the last moment of its grace', async () => {
+    const { lease } = await lendAndOpen('1', { want_usd: '0.4' })
+    server.clock.advance(40)
+    const { body } = await renew(server, lease.id, { seq: 1 })
+    expect([body.state, body.expires_at]).toEqual(['open', inSeconds(server, 40)])
+  })
+
   test('keeps what it reported, and is charged for the rest of what it held', async () => {
     const { delegation_id, lease } = await lendAndOpen('1', { want_usd: '0.4' })
     await renew(server, lease.id, { seq: 1, spent_usd: '0.3', want_usd: '0.05' })
@@ -274,6 +281,23 @@ describe('a cap that is cut', () => {
     // It is asked back also when there is nothing to refuse it with.
     const spent = await renew(server, lease.id, { seq: 2, spent_usd: '0.5', want_usd: '0.1' })
     expect([spent.status, spent.body.recalled, spent.body.amount_usd]).toEqual([200, true, '0'])
+  })
+
+  test('by the file asks them back too', async () => {
+    const token = (await server.clientCredentials('loner', { resource: docs })).body.access_token
+    const { body } = await open(server, { token, want_usd: '0.4' })
+    await reserve(server, { token, amount_usd: '2' })
+    const clients = config.clients.map((client) =>
+      'client_id' in client && client.client_id === 'loner'
+        ? { ...client, agent_limits: { cost_budget_usd: 1 } }
+        : client,
+    )
+    await server.applyConfig({ ...config, clients })
+    expect((await revokedInFeed(server)).map(({ id }) => id)).toContain(body.id)
+    const renewed = await renew(server, body.id, { seq: 1, spent_usd: '0.1', want_usd: '1' })
+    expect(renewed.body).toMatchObject({ recalled: true, amount_usd: '0.3' })
+    await server.applyConfig(config)
+    await close(server, body.id, { seq: 2 })
   })
 
   test('asks them back on every budget below, and a cap where there was none is a cut', async () => {

@@ -159,7 +159,12 @@ describe('opening a lease', () => {
     const again = await open(server, { delegation_id, want_usd: '0.1' }, 'open-once')
     expect([again.status, again.body]).toEqual([201, first.body])
     expect(await balance(delegation_id)).toMatchObject({ held_usd: '0.1' })
-    for (const other of [{ want_usd: '0.2' }, { want_usd: '0.1', holder: 'h' }]) {
+    const elsewhere = await lend(server, '1')
+    for (const other of [
+      { want_usd: '0.2' },
+      { want_usd: '0.1', holder: 'h' },
+      { want_usd: '0.1', delegation_id: elsewhere.delegation_id },
+    ]) {
       const { status, body } = await open(server, { delegation_id, ...other }, 'open-once')
       expect([status, body.error]).toEqual([409, 'idempotency_conflict'])
     }
@@ -240,10 +245,22 @@ describe('renewing a lease', () => {
     expect(await balance(delegation_id)).toMatchObject({ spent_usd: '0.1', held_usd: '0.3' })
   })
 
-  test('keeps what is held when nothing is said of it', async () => {
+  test('keeps what is held when nothing is said of it, and enters nothing', async () => {
     const { lease } = await lendAndOpen('1', { want_usd: '0.2', want_requests: 5 })
     const { body } = await renew(server, lease.id, { seq: 1 })
     expect(body).toMatchObject({ amount_usd: '0.2', requests: 5, tail: false })
+    const query = 'select kind from ledger_entries where ref = $1'
+    expect(await server.database.read(query, [lease.id])).toEqual([{ kind: 'lease' }])
+  })
+
+  test('is no question of money when none is wanted', async () => {
+    const { delegation_id, lease } = await lendAndOpen('1', { want_usd: '0.5', want_requests: 2 })
+    await reserve(server, { delegation_id, amount_usd: '0.5' })
+    const { status, body } = await renew(server, lease.id, { seq: 1, spent_usd: '0.5' })
+    expect([status, body.amount_usd, body.tail]).toEqual([200, '0', false])
+    const more = await renew(server, lease.id, { seq: 2, want_requests: 9 })
+    expect([more.status, more.body.requests]).toEqual([200, 9])
+    expect((await open(server, { delegation_id, want_requests: 1 })).status).toBe(201)
   })
 
   test('gives back at once what is not wanted any more', async () => {

@@ -1,6 +1,6 @@
 /** How much one client may have open at once: a loop that reserves and never settles must end. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { maxOpenHolds } from '../src/budgets/open-holds.js'
+import { createOpenHolds, maxOpenHolds } from '../src/budgets/open-holds.js'
 import { docs, mail, openTestServer, type TestServer } from './harness.js'
 import { failures } from './lease-fixtures.js'
 import { delegationOf, times } from './ledger-fixtures.js'
@@ -72,4 +72,14 @@ test('many that ask at the same moment are counted too', async () => {
   const answers = await Promise.all(times(6, () => reserveAs('docs-server')))
   expect(answers.filter(({ status }) => status === 201)).toHaveLength(2)
   expect(answers.filter(({ status }) => status === 429)).toHaveLength(4)
+})
+
+test('a count that failed is asked for again by whoever comes next', async () => {
+  const counts = [() => Promise.reject(new Error('away')), () => Promise.resolve(0)]
+  const budgets = { openHolds: () => (counts.shift() ?? (() => Promise.resolve(1)))() }
+  const holds = createOpenHolds(budgets, server.clock.now, 2)
+  await expect(holds.check('docs-server')).rejects.toThrow('away')
+  await holds.check('docs-server')
+  await holds.check('docs-server')
+  await expect(holds.check('docs-server')).rejects.toThrow('too many')
 })

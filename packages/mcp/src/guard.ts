@@ -32,6 +32,8 @@ export interface Guard {
   express(): NodeMiddleware
   /** A tool with its scope, action and cost, for `server.registerTool`. */
   readonly tool: MakeTool
+  /** Gives back now what was borrowed of budgets and is not in use. */
+  flush(): Promise<void>
   /**
    * Stops what goes on in the background, and gives back what was borrowed of budgets. Wait for it
    * before the process ends: what is not reported is charged in full.
@@ -145,6 +147,7 @@ export const protectMcp = (options: ProtectMcpOptions): Guard => {
       },
     express: () => createNodeMiddleware({ metadata, authenticate }),
     tool,
+    flush: verifier.flush,
     close: verifier.close,
   })
 }

@@ -113,7 +113,7 @@ describe.each(generations)('a %s server', (generation) => {
 
   test('says when to come back to who asks too often', async () => {
     const url = world.url(generation)
-    const token = await world.auth.token('hasty', url)
+    const token = await world.auth.token(`hasty-${generation}`, url)
     const answers = []
     for (let count = 0; count < 3; count += 1) answers.push(await send(url, bearer(token)))
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 429])

@@ -40,7 +40,9 @@ const agentsAt = (resources: string[], crowd: number) => [
   ...['saver', 'saver-2'].map((name) =>
     agent(name, resources, { agent_limits: { cost_budget_usd: '0.10' } }),
   ),
-  agent('hasty', resources, { agent_limits: { requests_per_hour: 2 } }),
+  ...generations.map((generation) =>
+    agent(`hasty-${generation}`, resources, { agent_limits: { requests_per_hour: 2 } }),
+  ),
   agent('fired', resources),
   ...Array.from({ length: crowd }, (_, index) =>
     agent(`agent-${index}`, resources, { agent_limits: { cost_budget_usd: '0.10' } }),
@@ -108,7 +110,7 @@ export const createWorld = async ({ crowd = 0 } = {}): Promise<World> => {
     url: (generation) => at(generation).url,
     guard: (generation) => at(generation).guard,
     stop: async () => {
-      for (const { guard } of places) guard.close()
+      await Promise.all(places.map(({ guard }) => guard.close()))
       await Promise.all([auth.stop(), ...places.map(({ close }) => close())])
     },
   }

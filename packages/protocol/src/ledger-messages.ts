@@ -119,7 +119,7 @@ export const leaseSchema = z.looseObject({
   id: z.string(),
   delegation_id: z.string(),
   state: z.enum(leaseStates),
-  /** Counts the leases of one holder on one delegation. */
+  /** One more than that of the open lease which this one took over from its holder; else 1. */
   epoch: z.int(),
   /** Of the newest report. */
   seq: z.int(),

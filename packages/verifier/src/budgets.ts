@@ -40,6 +40,7 @@ export interface Budgets {
   ) => Promise<T>
   /** One of the `requests_per_hour`. Waits only where somebody must be asked. @throws OAuthError */
   countRequest: (caller: Caller) => Promise<void> | undefined
+  flush: () => Promise<void>
   close: () => Promise<void>
 }
 
@@ -52,12 +53,14 @@ const createParts = (
   const rate = createRequestRate(settings)
   if (budget === undefined || budget === 'advisory') {
     const countRequest = (caller: Caller): undefined => rate.count(caller) as undefined
-    return { holder: createFreeHolder(settings), countRequest, close: async () => undefined }
+    const close = async () => undefined
+    return { holder: createFreeHolder(settings), countRequest, flush: close, close }
   }
   const ledger = createLedger(settings, budget, discover)
   const leases = createLeases({ settings, ledger, feed, rate })
   const holder = createHolder(ledger, leases)
-  return { holder, countRequest: leases.takeRequest, close: leases.close }
+  const { takeRequest: countRequest, flush, close } = leases
+  return { holder, countRequest, flush, close }
 }
 
 export const createBudgets = (
@@ -66,7 +69,7 @@ export const createBudgets = (
   feed: Pick<RevocationFeed, 'isRevoked' | 'onChange'>,
 ): Budgets => {
   const { budgetStatus } = settings
-  const { holder, countRequest, close } = createParts(settings, discover, feed)
+  const { holder, countRequest, flush, close } = createParts(settings, discover, feed)
 
   /** @throws OAuthError, and the reason of a signal that was aborted before anything was held */
   const holdFor = (caller: Caller, charge: CheckedCharge<never>): Hold | Promise<Hold> => {
@@ -117,6 +120,7 @@ export const createBudgets = (
       }
     },
     countRequest,
+    flush,
     close,
   }
 }

@@ -91,8 +91,7 @@ export interface Charge {
   readonly reserved: bigint
   /**
    * Says what it cost so far. That is then charged, even if the action fails after all; the last
-   * word counts. What goes beyond what was held is recorded, and charged only as far as the lease
-   * that it runs on still holds something.
+   * word counts. What goes beyond what was held is recorded and not charged.
    */
   readonly settle: (actual: Amount) => void
 }

@@ -39,9 +39,9 @@ const holdNothing = (): Hold => ({
 const holdOnLease = (lease: HeldLease, cost: bigint): Hold => ({
   remaining: () => remainingUsd(lease),
   end: (actual = 0n) => {
-    settle(lease.account, cost, actual)
+    const charged = settle(lease.account, cost, actual)
     return {
-      cost: actual,
+      cost: charged,
       remaining: remainingUsd(lease),
       reservationId: undefined,
       leaseId: lease.id,

@@ -1,12 +1,12 @@
 /** What one lease may still spend, and what it has spent. Arithmetic: no clock, no network. */
-import { maxMicroUsd } from '@behalf/protocol'
-
 /** All amounts are micro-USD, and count from the opening of the lease. */
 export interface Account {
   /** The most that may ever be spent: what was reported as spent, and what is held beyond it. */
   authority: bigint
-  /** What has been settled. A meter that overran may bring it beyond the authority. */
+  /** What has been settled. */
   spent: bigint
+  /** What meters said beyond what their charges held. It is told to the operator, and to nobody else. */
+  overrun: bigint
   /** Held by charges that are still running. It is not spent yet, and nobody else may spend it. */
   inFlight: bigint
   /** How many charges are running. */
@@ -31,13 +31,17 @@ export interface Want {
 export const emptyAccount = (): Account => ({
   authority: 0n,
   spent: 0n,
+  overrun: 0n,
   inFlight: 0n,
   charges: 0,
   requestAuthority: 0,
   requests: 0,
 })
 
-/** Micro-USD that a new charge may have: nothing after an overrun, and never less than that. */
+/** Micro-USD that are used, or may be by what is running. */
+export const usedUsd = ({ spent, inFlight }: Account): bigint => spent + inFlight
+
+/** Micro-USD that a new charge may have. Never less than nothing, whatever the ledger answers. */
 export const freeUsd = ({ authority, spent, inFlight }: Account): bigint => {
   const free = authority - spent - inFlight
   return free > 0n ? free : 0n
@@ -54,13 +58,20 @@ export const hold = (account: Account, cost: bigint): boolean => {
   return true
 }
 
-/** Ends a charge that held `cost`, at `actual`; nothing gives all of it back. */
-export const settle = (account: Account, cost: bigint, actual: bigint): void => {
+/**
+ * Ends a charge that held `cost`, at `actual`; nothing gives all of it back. More than it held is not
+ * charged, as with a reservation: the rest of the lease is held for other charges, not for a meter that
+ * overran.
+ *
+ * @returns what it was charged
+ */
+export const settle = (account: Account, cost: bigint, actual: bigint): bigint => {
+  const charged = actual < cost ? actual : cost
   account.inFlight -= cost
   account.charges -= 1
-  account.spent += actual
-  // More than that cannot be reported.
-  if (account.spent > maxMicroUsd) account.spent = maxMicroUsd
+  account.spent += charged
+  account.overrun += actual - charged
+  return charged
 }
 
 /** @returns false when there is none left, and then nothing has changed */
@@ -93,4 +104,13 @@ export const grant = (
 ): void => {
   account.authority = report.spent + held.amount
   account.requestAuthority = report.requests + held.requests
+}
+
+export const least = (one: bigint | undefined, other: bigint | undefined): bigint | undefined => {
+  if (one === undefined || other === undefined) return one ?? other
+  return one < other ? one : other
+}
+export const greater = (one: bigint, other: bigint): bigint => {
+  if (one > other) return one
+  return other
 }

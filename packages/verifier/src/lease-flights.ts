@@ -1,20 +1,10 @@
 /** The requests for a lease: one at a time for each delegation, and what is made of the answers. */
 import { isOAuthError, OAuthError } from '@behalf/protocol'
-import {
-  addDemand,
-  type Demand,
-  firstWish,
-  granted,
-  type HeldLease,
-  isUsable,
-  noDemand,
-  openedLease,
-  startTail,
-  wishFor,
-} from './lease.js'
+import { granted, type HeldLease, isUsable, openedLease, startTail } from './lease.js'
 import { lowerTo, reportOf } from './lease-account.js'
 import type { LeaseReturns } from './lease-returns.js'
 import { type Opening, requestsRefusal, type Slot } from './lease-slot.js'
+import { addDemand, type Demand, firstWish, noDemand, wishFor } from './lease-wish.js'
 import type { Ledger, Lent } from './ledger.js'
 import {
   isMoneyRefusal,
@@ -39,7 +29,7 @@ export interface LeaseFlights {
 /** In the background: there are many delegations, and one server. */
 const maxBackground = 256
 const pauseMs = 1000
-const longestPauseMs = 30_000
+const longestPauseMs = 5000
 /** A refusal is worth so long: after it, something may have come back. */
 const usdRefusalMs = 1000
 const requestsRefusalMs = 5000
@@ -74,11 +64,9 @@ export const createLeaseFlights = (parts: Parts): LeaseFlights => {
     recalled || isRevoked(id) || slot.lineage.some(isRevoked)
 
   const install = (slot: Slot, lent: Lent, { wish, demand, sentAt }: Opening): void => {
-    if (lent.state === 'closed') return
     const lease = openedLease({ lent, wish, demand, sentAt })
-    const isGood = lent.state === 'open' && isUsable(lease, monotonic()) && !isOver(slot, lent)
-    if (isGood) slot.lease = lease
-    else returns.add(lease)
+    if (lent.state !== 'open' || isOver(slot, lent)) returns.add(lease)
+    else slot.lease = lease
   }
   const open = async (slot: Slot, opening: Opening): Promise<void> => {
     slot.opening = opening
@@ -111,10 +99,10 @@ export const createLeaseFlights = (parts: Parts): LeaseFlights => {
     const report = { ...reportOf(lease.account), seq: lease.seq }
     lowerTo(lease.account, report, wish)
     const lent = await ledger.renewLease(lease.id, report, wish).catch((error) => {
+      // Else it was recalled while the request was under way, and is closed by somebody else.
       if (slot.lease === lease) throw error
     })
-    // It was recalled, or closed at the end, while the request was under way.
-    if (!lent || slot.lease !== lease) return
+    if (!lent) return
     if (lent.state === 'open') granted(lease, { lent, report, wish, demand, sentAt })
     if (lent.state === 'closed') slot.lease = undefined
     else if (lent.state === 'expired') retire(slot)

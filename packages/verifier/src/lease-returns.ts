@@ -2,10 +2,10 @@
  * Leases that are over, until their last report has arrived. What is not reported is charged in full
  * when the lease expires, and a report within a day takes the rest back: so it is tried again.
  */
-import { isOAuthError } from '@behalf/protocol'
+import { formatUsd, isOAuthError } from '@behalf/protocol'
 import { why } from './http.js'
 import type { HeldLease } from './lease.js'
-import { freeUsd, lowerTo, reportOf } from './lease-account.js'
+import { freeUsd, reportOf } from './lease-account.js'
 import type { Ledger, NumberedReport } from './ledger.js'
 import { isOutcomeUnknown, ledgerCode } from './ledger-http.js'
 import type { Logger } from './settings.js'
@@ -16,6 +16,8 @@ export interface LeaseReturns {
   /** Tries again what is due. */
   sweep: (t: number) => void
   size: () => number
+  /** Waits for those that are under way. */
+  settled: () => Promise<void>
   /** One last attempt for each. What is still running is reported as if it cost all that it held. */
   flush: () => Promise<void>
 }
@@ -37,6 +39,8 @@ const longestRetryMs = 60_000
 const maxFlights = 64
 
 const lost = 'A lease could not be returned. What is left of it counts as spent.'
+
+const overran = 'Actions on a lease cost more than was held for them. The rest was not charged.'
 
 const lastReport = (lease: HeldLease): NumberedReport => {
   const { spent, inFlight, requests } = lease.account
@@ -85,10 +89,15 @@ export const createLeaseReturns = ({
       one.tries += 1
     }
   }
+  const reportOnce = (lease: HeldLease): NumberedReport => {
+    const { overrun } = lease.account
+    if (overrun > 0n) logger.warn(overran, { lease: lease.id, overrun_usd: formatUsd(overrun) })
+    return lastReport(lease)
+  }
   const close = async (one: Return): Promise<void> => {
     flights += 1
     try {
-      one.report ??= lastReport(one.lease)
+      one.report ??= reportOnce(one.lease)
       await ledger.closeLease(one.lease.id, one.report, one.key)
       open.delete(one)
     } catch (error) {
@@ -108,7 +117,6 @@ export const createLeaseReturns = ({
     lease.seq += 1
     const report = { ...reportOf(account), seq: lease.seq }
     const wish = { usd: account.inFlight, requests: 0, need: undefined }
-    lowerTo(account, report, wish)
     await ledger.renewLease(lease.id, report, wish).catch(() => undefined)
   }
   const isReady = ({ lease, flight, nextAt }: Return, t: number): boolean =>
@@ -131,6 +139,9 @@ export const createLeaseReturns = ({
       }
     },
     size: () => open.size,
+    settled: async () => {
+      await Promise.all([...open].map(({ flight }) => flight))
+    },
     flush: async () => {
       while (open.size > 0) {
         const batch = [...open].slice(0, maxFlights)

@@ -1,7 +1,8 @@
 /** What is known of one delegation's lease: the one that is held, and what was refused a moment ago. */
 import { OAuthError } from '@behalf/protocol'
 import type { Caller } from './caller.js'
-import { type Demand, type HeldLease, type Most, noDemand } from './lease.js'
+import type { HeldLease } from './lease.js'
+import { type Demand, type Most, noDemand } from './lease-wish.js'
 import type { LeaseWish } from './ledger.js'
 
 /** A lease that was asked for, and nobody knows whether it was given: its key will say. */
@@ -107,10 +108,8 @@ export const usdRefusal = (
   return new OAuthError(code, { status, description, reason, details: { ...details, required } })
 }
 
-/** Nothing is held, nothing is open, and nothing is remembered. */
+/** Nothing is held, and nothing is remembered. */
 export const isForgettable = (slot: Slot, t: number): boolean =>
   !slot.lease &&
-  !slot.opening &&
-  !slot.flight &&
   t >= slot.unlentUntil &&
   [slot.failure, slot.refusedUsd, slot.refusedRequests].every((memory) => !remembered(memory, t))

@@ -52,6 +52,8 @@ export interface Leases {
   remember: (caller: Caller, cost: bigint, error: OAuthError) => void
   /** Takes one request. @throws OAuthError `rate_limited` and what `borrow` throws, in the promise */
   takeRequest: (caller: Caller) => Promise<void> | undefined
+  /** Reports what was spent and gives back the rest, but for leases that something runs on. */
+  flush: () => Promise<void>
   /** Reports everything and gives back the rest. Afterwards nothing is borrowed any more. */
   close: () => Promise<void>
 }
@@ -114,7 +116,7 @@ export const createLeases = ({ settings, ledger, feed, rate, max = maxLeases }: 
   const findOrAdd = (caller: Caller): Slot | undefined => {
     const known = find(caller)
     if (known || caller.lineage.length === 0) return known
-    if (closing || slots.size + returns.size() >= max) return undefined
+    if (slots.size + returns.size() >= max) return undefined
     const slot = createSlot(caller)
     slots.set(slot.delegationId, slot)
     timer.start()
@@ -128,14 +130,13 @@ export const createLeases = ({ settings, ledger, feed, rate, max = maxLeases }: 
     if (isLow(lease, t)) flights.refresh(slot, t)
     return lease
   }
-  /** Looks now and then whether the ledger would lend again. */
+  /** What is reserved is use as well: the next renewal looks whether the ledger would lend again. */
   const isReserved = (slot: Slot, cost: bigint, t: number): boolean => {
     const { lease } = slot
     if (t < slot.unlentUntil) return true
     if (!lease || !isUsable(lease, t)) return false
     if (!isTailFor(lease, cost)) return isTooLarge(lease, cost)
     touchUsd(lease, t)
-    if (t >= lease.renewAt) flights.refresh(slot, t)
     return true
   }
   const giveBack = async (slot: Slot | undefined): Promise<boolean> => {
@@ -196,6 +197,11 @@ export const createLeases = ({ settings, ledger, feed, rate, max = maxLeases }: 
     }
     return takeAlone(caller)
   }
+  const flush = async (): Promise<void> => {
+    await flights.settled()
+    for (const slot of slots.values()) if (slot.lease?.account.charges === 0) flights.retire(slot)
+    await returns.settled()
+  }
   const closeAll = async (): Promise<void> => {
     timer.stop()
     await flights.settled()
@@ -218,6 +224,7 @@ export const createLeases = ({ settings, ledger, feed, rate, max = maxLeases }: 
       if (!slot) return takeAlone(caller)
       return takeOne(slot) ? undefined : waitForRequest(caller, slot)
     },
+    flush,
     close: () => {
       closing ??= closeAll()
       return closing

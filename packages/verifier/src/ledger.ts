@@ -3,6 +3,7 @@ import {
   formatUsd,
   type LeaseState,
   leaseSchema,
+  maxMicroUsd,
   type OAuthError,
   parseUsd,
   type Reservation,
@@ -93,9 +94,13 @@ const parseLent = (body: unknown): Lent | undefined => {
 const usd = (microUsd: bigint | undefined): string | undefined =>
   microUsd === undefined ? undefined : formatUsd(microUsd)
 
+/** More than can be written down is not wanted either. */
+const atMost = (want: bigint | undefined): bigint | undefined =>
+  want === undefined || want <= maxMicroUsd ? want : maxMicroUsd
+
 /** As on the wire; what is undefined is not in it. */
 const wishBody = ({ usd: want, requests, need }: LeaseWish) => ({
-  want_usd: usd(want),
+  want_usd: usd(atMost(want)),
   need_usd: usd(need),
   want_requests: requests,
   ttl_seconds: leaseSeconds,

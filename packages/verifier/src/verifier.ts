@@ -63,6 +63,11 @@ export interface Verifier {
   toResponse: (error: unknown) => Response
   revocation: () => RevocationStatus
   /**
+   * Reports what was spent and gives back what was borrowed and is not in use, now and not when it
+   * runs out. Where nothing goes on after a response, as on some platforms, this belongs to its end.
+   */
+  flush: () => Promise<void>
+  /**
    * Stops what goes on in the background, reports what was spent and gives back the rest of what was
    * borrowed. Wait for it before the process ends: what is not reported is charged in full.
    */
@@ -189,6 +194,7 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
     challenge: (error) => challenge(error, settings),
     toResponse: (error) => toResponse(error, settings),
     revocation: parts.feed.status,
+    flush: budgets.flush,
     close: () => {
       parts.feed.close()
       return budgets.close()

@@ -55,6 +55,12 @@ const spent = async (): Promise<bigint> => {
 }
 const isHeld = () => world.ledger.budgetOf(own).held >= usd('0.10')
 
+/** What the ledger would be told now: by a renewal, or as it was settled. */
+const ended = async () => {
+  await world.pass(16)
+  return world.ledger.budgetOf(own).spent
+}
+
 describe.each([
   ['on a lease', true],
   ['by reservation', false],
@@ -182,8 +188,10 @@ describe.each([
     const options = { ...write, ttlSeconds: 5 }
     const stream = await verifier.chargeStream(caller, options, () => body)
     await world.pass(5)
+    expect(await ended()).toBe(usd('0.10'))
     expect(await new Response(stream).text()).toBe('1,2,3,')
     expect(await spent()).toBe(usd('0.10'))
+    expect(world.log.error).not.toHaveBeenCalled()
   })
 
   it('costs nothing when it could not be made', async () => {

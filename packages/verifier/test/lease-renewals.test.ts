@@ -67,6 +67,20 @@ describe('a renewal', () => {
     expect(world.ledger.taken(own)).toBe(usd('2.01'))
   })
 
+  it('is not for those who were served by the request that they waited for', async () => {
+    const gate = createGate()
+    world.ledger.state.delay = () => gate.opened
+    const all = [charge()]
+    await turn()
+    all.push(...Array.from({ length: 4 }, () => charge()))
+    await turn()
+    gate.open()
+    await Promise.all(all)
+    await turn()
+    expect(renewals()).toHaveLength(1)
+    expect(lastWish().need_usd).toBeUndefined()
+  })
+
   it('never wants more than the token could spend', async () => {
     await setUp({ cost_budget_usd: 0.3 })
     await times(25)
@@ -76,9 +90,11 @@ describe('a renewal', () => {
 
   it('is not sent for a lease that nobody has used since the last one', async () => {
     await charge()
-    await world.pass(16)
+    await world.pass(14)
+    await charge()
+    await world.pass(2)
     expect(renewals()).toHaveLength(1)
-    await world.pass(9)
+    await world.pass(18)
     expect(renewals()).toHaveLength(1)
   })
 
@@ -196,7 +212,7 @@ describe('less than is held', () => {
     await charge('0.001')
     // The ledger takes back what is not wanted any more, and nobody hears of it.
     world.ledger.state.loses = 2
-    await world.pass(15)
+    for (let step = 0; step < 100 && world.ledger.state.loses > 0; step += 1) await world.pass(0.25)
     world.ledger.state.isDown = true
     expect(wanted()).toBeLessThan(usd('0.3'))
     const { held: left = 0n, spent = 0n } = world.ledger.leases.get('lse_1') ?? {}
@@ -221,6 +237,16 @@ describe('a refusal of money', () => {
   })
 })
 
+describe('a charge that needs more than others have left it', () => {
+  it('gets what is free in the lease too, before it is reserved', async () => {
+    world.ledger.budgetOf(own).cap = usd('1')
+    await times(5, '0.03')
+    await charge('0.8')
+    expect(world.ledger.state.calls.map(({ status }) => status)).not.toContain(402)
+    expect(reserved()).toBe(1)
+  })
+})
+
 describe('a lease of which the ledger knows more than we do', () => {
   it('is given up, and another one opened', async () => {
     await times(3)
@@ -230,6 +256,18 @@ describe('a lease of which the ledger knows more than we do', () => {
     expect(world.ledger.openLeases().map(({ id }) => id)).toContain('lse_2')
     await verifier.close()
     world.ledger.state.violations.length = 0
+  })
+})
+
+describe('a lease that is over when it is opened', () => {
+  it('is not spent, whatever it is said to hold', async () => {
+    const answer = world.auth.state.leaseAnswer
+    world.auth.state.leaseAnswer = async (call) => {
+      const body = await (await answer(call)).json()
+      return Response.json({ ...body, state: 'expired' }, { status: 201 })
+    }
+    const { receipt } = await verifier.chargeWithReceipt(caller, read, () => 'done')
+    expect(receipt).toMatchObject({ leaseId: undefined, reservationId: expect.any(String) })
   })
 })
 

@@ -16,7 +16,8 @@ export const turn = async (times = 6): Promise<void> => {
 
 /** Signatures are made and checked on other threads, which no fake timer knows. */
 export const until = async (isDone: () => boolean): Promise<void> => {
-  for (let index = 0; index < 5000 && !isDone(); index += 1) await turn(1)
+  const deadline = Date.now() + 4000
+  while (!isDone() && Date.now() < deadline) await turn(1)
   await turn()
 }
 

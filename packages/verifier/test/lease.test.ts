@@ -1,19 +1,17 @@
 /** One lease, without a ledger: what its answers mean. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
-  type Demand,
   granted,
   type HeldLease,
   isLow,
   isTailFor,
-  noDemand,
   openedLease,
   remainingUsd,
   takeOneRequest,
   takeUsd,
-  wishFor,
 } from '../src/lease.js'
 import { freeUsd, reportOf, settle } from '../src/lease-account.js'
+import { type Demand, noDemand, wishFor } from '../src/lease-wish.js'
 import type { LeaseWish, Lent } from '../src/ledger.js'
 
 const lent = (more: Partial<Lent> = {}): Lent => ({
@@ -73,17 +71,19 @@ describe('a lease', () => {
     expect(isLow(lease, 1000)).toBe(false)
   })
 
-  it('has nothing free after an overrun, and nothing less', () => {
+  it('has nothing free, and not less, when the ledger says that it holds less than is running', () => {
     takeUsd(lease, 50n, 0)
-    settle(lease.account, 50n, 170n)
+    answer({ amount: 20n, remaining: 10n })
     expect(freeUsd(lease.account)).toBe(0n)
-    expect(takeUsd(lease, 1n, 0)).toBe(false)
-    expect(remainingUsd(lease)).toBe(830n)
-    takeUsd(lease, 0n, 0)
-    settle(lease.account, 0n, 5000n)
+    expect(takeUsd(lease, 1n, 1000)).toBe(false)
     expect(remainingUsd(lease)).toBe(0n)
-    answer({ amount: 40n })
-    expect(freeUsd(lease.account)).toBe(40n)
+  })
+
+  it('takes no more for a charge than it held', () => {
+    takeUsd(lease, 50n, 0)
+    expect(settle(lease.account, 50n, 170n)).toBe(50n)
+    expect(lease.account).toMatchObject({ spent: 50n, overrun: 120n, inFlight: 0n })
+    expect(freeUsd(lease.account)).toBe(50n)
   })
 })
 

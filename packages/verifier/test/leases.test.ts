@@ -118,6 +118,12 @@ describe('a lease', () => {
     expect(world.ledger.state.calls[0]?.body).toMatchObject({ want_usd: '0.05' })
   })
 
+  it('is asked for with an amount that can be written, however much a charge may cost', async () => {
+    world.ledger.budgetOf(own).cap = undefined
+    expect(await charge('9007199254')).toBe('done')
+    expect(opened()).toBe(1)
+  })
+
   it('is no use for a charge that is larger than what can be lent, which is reserved', async () => {
     await charge()
     await charge('6')
@@ -143,14 +149,18 @@ describe('a lease', () => {
     expect(opened()).toBe(0)
   })
 
-  it('takes what a meter overran out of what it holds, and holds nothing against later charges', async () => {
-    await verifier.charge(caller, { ...read, cost: '0.01' }, ({ settle }) => settle('0.15'))
+  it('pays for no more than was held for a charge, whatever its meter says', async () => {
+    const over = { action: 'docs.read', cost: '0.01' }
+    for (let index = 0; index < 2; index += 1) {
+      const work = verifier.chargeWithReceipt(caller, over, ({ settle }) => settle('7'))
+      expect((await work).receipt).toMatchObject({ cost: usd('0.01'), leaseId: 'lse_1' })
+    }
     await times(5)
     await verifier.close()
-    const { spent, overrun } = world.ledger.leases.get('lse_1') ?? {}
-    expect((spent ?? 0n) + (overrun ?? 0n)).toBe(usd('0.2'))
-    // It held 0.10, and only that could be charged.
-    expect(overrun).toBe(usd('0.05'))
+    expect(world.ledger.budgetOf(own)).toMatchObject({ spent: usd('0.07'), held: 0n })
+    // Once for the lease, with all of it.
+    const told = { lease: 'lse_1', overrun_usd: '13.98' }
+    expect(world.log.warn.mock.calls).toEqual([[expect.any(String), told]])
   })
 })
 
@@ -558,6 +568,34 @@ describe('closing', () => {
 
   it('is no problem for a verifier that never charged', async () => {
     await verifier.close()
+    expect(world.ledger.paths()).toEqual([])
+  })
+})
+
+describe('flushing', () => {
+  it('reports and gives back what is not in use, and the next charge borrows anew', async () => {
+    await times(4)
+    await verifier.flush()
+    expect(world.ledger.budgetOf(own)).toMatchObject({ spent: usd('0.04'), held: 0n })
+    await charge()
+    expect(world.ledger.openLeases()[0]?.id).toBe('lse_2')
+  })
+
+  it('leaves alone what something runs on', async () => {
+    const gate = createGate()
+    const work = verifier.charge(caller, read, () => gate.opened)
+    await turn()
+    await verifier.flush()
+    expect(closed()).toBe(0)
+    gate.open()
+    await work
+    await verifier.flush()
+    expect(world.ledger.budgetOf(own)).toMatchObject({ spent: usd('0.01'), held: 0n })
+  })
+
+  it('is nothing where nothing was borrowed', async () => {
+    await verifier.flush()
+    await world.verifier({ budget: 'advisory' }).flush()
     expect(world.ledger.paths()).toEqual([])
   })
 })

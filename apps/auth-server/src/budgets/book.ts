@@ -200,6 +200,35 @@ export const createBook = (page: Page, now: Date) => {
     entries.push({ ...entry, at: now })
   }
 
+  const move = (
+    ids: readonly string[],
+    { spent = 0n, held = 0n }: Move,
+    kind: string,
+    ref: string,
+  ) => {
+    if (spent === 0n && held === 0n) return
+    const path = moneyPath(ids)
+    // All of them first: a row that is missing must not leave half a move behind.
+    budgetsOf(path)
+    for (const id of path) {
+      const row = change(id)
+      row.spent += spent
+      row.held += held
+      row.cap = tightened(row)
+    }
+    enter({ budgetIds: path, ref, kind, spent, held })
+    giveBackAbove(path[0])
+  }
+
+  /** What a cut of its cap has freed is not set aside any more. */
+  const giveBackAbove = (id: string | undefined): void => {
+    const row = id === undefined ? undefined : budgets.get(id)
+    if (row?.carved === undefined || row.cap === undefined || row.cap >= row.carved) return
+    const freed = row.carved - row.cap
+    row.carved = row.cap
+    move(row.drawnFrom ?? [], { held: -freed }, 'escrow_return', row.id)
+  }
+
   return {
     now,
     budgetsOf,
@@ -219,17 +248,7 @@ export const createBook = (page: Page, now: Date) => {
     isAlive: (lineage: readonly string[]): boolean => lineage.every((id) => page.alive.has(id)),
 
     /** Moves money on all budgets of a path, and enters it. */
-    move: (ids: readonly string[], { spent = 0n, held = 0n }: Move, kind: string, ref: string) => {
-      if (spent === 0n && held === 0n) return
-      const path = moneyPath(ids)
-      for (const id of path) {
-        const row = change(id)
-        row.spent += spent
-        row.held += held
-        row.cap = tightened(row)
-      }
-      enter({ budgetIds: path, ref, kind, spent, held })
-    },
+    move,
 
     countLease: (ids: readonly string[], by: 1 | -1): void => {
       for (const id of ids) change(id).leases += by

@@ -20,8 +20,8 @@ const noCap = (): OAuthError =>
 
 const tooLarge = (): OAuthError =>
   new OAuthError('invalid_request', {
-    description: 'The cap would be larger than any amount can be.',
-    reason: 'cap_too_large',
+    description: 'amount_usd: the cap would be larger than any amount can be.',
+    reason: 'malformed_body',
   })
 
 const needsCap = (): OAuthError =>
@@ -58,7 +58,7 @@ const setEscrow = (book: Book, row: Budget, target: bigint | undefined): OAuthEr
   book.move(row.drawnFrom ?? [], { held: kept - now }, 'escrow_return', row.id)
   const escrow = book.change(row.id)
   escrow.carved = kept
-  setCap(book, row.id, kept)
+  setCap(book, row.id, target)
   return undefined
 }
 

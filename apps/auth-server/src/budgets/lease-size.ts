@@ -1,5 +1,5 @@
 /** How much a lease may grow. Small against what is left, so that nobody starves the others. Pure. */
-import { judgedCap, roomOf } from './balance.js'
+import { roomOf } from './balance.js'
 import type { Budget } from './book.js'
 
 /**
@@ -14,8 +14,7 @@ const share = (left: bigint, leases: number): bigint => {
 /** @returns micro-USD by which it may grow: never more than is wanted, nor than there is */
 export const moneyGrowth = (wanted: bigint, path: readonly Budget[]): bigint =>
   path.reduce((growth, budget) => {
-    const mine =
-      judgedCap(budget) === undefined ? roomOf(budget) : share(roomOf(budget), budget.leases)
+    const mine = share(roomOf(budget), budget.leases)
     // biome-ignore lint/complexity/useMathMinMax: Math.min knows no bigint.
     return mine < growth ? mine : growth
   }, wanted)

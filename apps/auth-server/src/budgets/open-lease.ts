@@ -48,18 +48,33 @@ export const leaseRefusal = (
   return covers(drawnOn, least) ? undefined : budgetRefusal(least, drawnOn)
 }
 
-/** Brings the hold to what is wanted, as far as there is enough. What is not wanted comes back. */
+/** Money by which the hold is to change. What is not wanted comes back, more is lent if there is enough. */
+const moneyChange = (
+  book: Book,
+  { held, budgetIds }: StoredLease,
+  { want_usd: wanted = held }: Want,
+  mayGrow: boolean,
+): bigint => {
+  if (wanted <= held) return wanted - held
+  return mayGrow ? moneyGrowth(wanted - held, book.money(budgetIds)) : 0n
+}
+
+/** The same for requests. */
+const requestChange = (
+  book: Book,
+  { requestsHeld: held, budgetIds }: StoredLease,
+  { want_requests: wanted = held }: Want,
+  mayGrow: boolean,
+): number => {
+  if (wanted <= held) return wanted - held
+  const fewest = fewestRequests(book, book.budgetsOf(budgetIds))
+  return mayGrow ? requestGrowth(wanted - held, fewest?.left, fewest?.budget.leases ?? 1) : 0
+}
+
+/** Brings the hold to what is wanted, as far as there is enough. */
 export const adjustHold = (book: Book, lease: StoredLease, want: Want, mayGrow: boolean): void => {
-  const money = (want.want_usd ?? lease.held) - lease.held
-  const requests = (want.want_requests ?? lease.requestsHeld) - lease.requestsHeld
-  const fewest = fewestRequests(book, book.budgetsOf(lease.budgetIds))
-  const moreMoney =
-    money > 0n ? moneyGrowth(mayGrow ? money : 0n, book.money(lease.budgetIds)) : money
-  const moreRequests =
-    requests > 0
-      ? requestGrowth(mayGrow ? requests : 0, fewest?.left, fewest?.budget.leases ?? 1)
-      : requests
-  changeHold(book, lease, moreMoney, moreRequests)
+  const money = moneyChange(book, lease, want, mayGrow)
+  changeHold(book, lease, money, requestChange(book, lease, want, mayGrow))
 }
 
 /** Does it no longer cover the charge at hand? Then every charge is reserved on its own. */

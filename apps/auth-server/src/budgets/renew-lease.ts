@@ -62,6 +62,9 @@ const isOver = (
 const secondsLeft = ({ expiresAt }: StoredLease, now: Date): number =>
   Math.max(0, Math.floor((expiresAt.getTime() - now.getTime()) / 1000) - leaseGraceSeconds)
 
+/** Never earlier than it was: an answer that says less may be lost, and the holder goes on. */
+const later = (one: Date, other: Date): Date => (one > other ? one : other)
+
 const renew = (
   book: Book,
   lease: StoredLease,
@@ -76,7 +79,7 @@ const renew = (
   const over = isOver(book, lease, delegation, caller)
   applyReport(book, lease, reportOf(body))
   lease.recalled = over
-  if (!over) lease.expiresAt = leaseExpiry(book.now, body.ttl_seconds)
+  if (!over) lease.expiresAt = later(lease.expiresAt, leaseExpiry(book.now, body.ttl_seconds))
   adjustHold(book, lease, body, !over)
   const refusal = over ? undefined : leaseRefusal(book, lease.budgetIds, body, lease)
   if (refusal) return refused(refusal)

@@ -103,8 +103,9 @@ export const readBalance = async (
     const fewest = fewestRequests(book, book.budgetsOf(path))
     return { ...describeBudget(book.money(path)), ...requestsOf(fewest) }
   } catch (error) {
-    if (!(error instanceof MissingBudgets) || more.length > 0) throw error
-    return readBalance(budgetIds, deps, error.ids)
+    const isNews = error instanceof MissingBudgets && error.ids.some((id) => !more.includes(id))
+    if (!isNews) throw error
+    return readBalance(budgetIds, deps, [...more, ...error.ids])
   }
 }
 

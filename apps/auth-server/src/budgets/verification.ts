@@ -1,4 +1,4 @@
-/** The books, checked: every balance is the sum of its entries, and within its cap. */
+/** The books, checked: every balance is the sum of its entries. */
 import { formatUsd } from '@behalf/protocol'
 import type { AuditLine } from '../store/budgets.js'
 import type { Store } from '../store/store.js'

@@ -76,8 +76,9 @@ const createAnswers = (deps: Deps) =>
       }))
       distinct.set(name, answer)
     }
-    const answers = new Map<string, Answer>()
-    for (const [name, answer] of distinct) answers.set(name, await answer)
+    // All at once: a failure that nobody waits for yet would end the process.
+    const waited = [...distinct].map(async ([name, answer]) => [name, await answer] as const)
+    const answers = new Map(await Promise.all(waited))
     return asked.flatMap((after) => answers.get(String(after)) ?? [])
   })
 

@@ -100,14 +100,24 @@ const applyTenant = async (
   tenant: Config['tenants'][number],
   now: Date,
 ): Promise<void> => {
-  const { tenant_id: tenantId, name = tenantId, limits = {}, disabled = false } = tenant
+  const { tenant_id: tenantId, name = tenantId, disabled = false } = tenant
   await upsertTenant(drizzle, { tenantId, name, disabled })
-  const { costBudget: cap } = agentLimitsSchema.parse(limits)
-  const periods = periodCaps(tenant.budget_periods)
-  await setBudget(drizzle, { id: `tenant:${tenantId}`, tenantId, cap, periods }, now)
   if (!disabled) return
   await revokeStandingOf(drizzle, { tenant_id: tenantId }, undefined, 'tenant_disabled', now)
 }
+
+const applyTenantBudget = (
+  drizzle: Drizzle,
+  { tenant_id: tenantId, limits = {}, budget_periods }: Config['tenants'][number],
+  now: Date,
+): Promise<void> => {
+  const { costBudget: cap } = agentLimitsSchema.parse(limits)
+  const periods = periodCaps(budget_periods)
+  return setBudget(drizzle, { id: `tenant:${tenantId}`, tenantId, cap, periods }, now)
+}
+
+const byId = (one: { client_id: string }, other: { client_id: string }): number =>
+  one.client_id < other.client_id ? -1 : 1
 
 const applyAll = async (
   drizzle: Drizzle,
@@ -123,10 +133,12 @@ const applyAll = async (
       clientId: resource.client_id ?? null,
     })
   }
-  for (const client of config.clients) {
+  // In the order in which the ledger locks budgets: agents by their ids, then tenants.
+  for (const client of [...config.clients].sort(byId)) {
     const tenant = config.tenants.find(({ tenant_id }) => tenant_id === client.tenant_id)
     await applyClient(drizzle, client, { ...options, tenantOff: tenant?.disabled ?? false })
   }
+  for (const tenant of config.tenants) await applyTenantBudget(drizzle, tenant, options.now)
   await replaceRules(
     drizzle,
     config.delegation_rules.map((rule) => ruleRow(config, rule)),

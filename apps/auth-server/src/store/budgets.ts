@@ -1,4 +1,5 @@
 /** Budgets as they are read, and as the configuration has them. They move in the ledger only. */
+import { isDeepStrictEqual } from 'node:util'
 import type { BudgetPeriod } from '@behalf/protocol'
 import { eq, sql } from 'drizzle-orm'
 import type { Budget, MinuteCount } from '../budgets/book.js'
@@ -131,9 +132,16 @@ const periodTexts = (periods: BudgetSetting['periods'] = {}) => {
   return texts.length > 0 ? Object.fromEntries(texts) : null
 }
 
+const isSame = (before: typeof budgets.$inferSelect, setting: BudgetSetting): boolean =>
+  before.fileCap === (setting.cap ?? null) &&
+  before.tenantId === (setting.tenantId ?? null) &&
+  before.requestsPerHour === (setting.requestsPerHour ?? null) &&
+  (!('periods' in setting) || isDeepStrictEqual(before.periods, periodTexts(setting.periods)))
+
 /**
  * Creates a budget, or moves its cap when the file says something else than last time: what an admin
- * has set in the meantime is not undone by a restart. What is spent and held already stands; nothing
+ * has set in the meantime is not undone by a restart. Where it says the same, nothing is locked: other
+ * servers are at work with these rows. What is spent and held already stands; nothing
  * new is held beyond the cap that is wanted.
  */
 export const setBudget = async (
@@ -144,6 +152,7 @@ export const setBudget = async (
   const { id, tenantId, requestsPerHour = null } = setting
   const cap = setting.cap ?? null
   const [before] = await drizzle.select().from(budgets).where(eq(budgets.id, id))
+  if (before && isSame(before, setting)) return
   const isNews = sql`${budgets.fileCap} is distinct from ${cap}::bigint`
   const used = sql`${budgets.spent} + ${budgets.held}`
   await drizzle

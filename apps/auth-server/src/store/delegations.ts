@@ -1,4 +1,5 @@
 /** Delegations: the tree of lent authority. */
+import { isDeepStrictEqual } from 'node:util'
 import { type Actor, type AgentLimits, agentLimitsClaim, agentLimitsSchema } from '@behalf/protocol'
 import { and, eq, isNull } from 'drizzle-orm'
 import { createBatch } from './batch.js'
@@ -180,10 +181,15 @@ export const ensureRoot = async (
     })
     .onConflictDoNothing()
   const [root] = await drizzle
-    .update(table)
-    .set({ scope: [...client.scope], resources: [...client.resources], limits })
+    .select({ id: table.id, scope: table.scope, resources: table.resources, limits: table.limits })
+    .from(table)
     .where(liveRootOf(client.client_id))
-    .returning({ id: table.id })
   if (!root) throw new Error('the root delegation vanished while it was made')
-  return root.id
+  const { id, ...stands } = root
+  const wanted = { scope: [...client.scope], resources: [...client.resources], limits }
+  // Where nothing changes nothing is locked: other servers are at work with these rows.
+  if (!isDeepStrictEqual(stands, wanted)) {
+    await drizzle.update(table).set(wanted).where(liveRootOf(client.client_id))
+  }
+  return id
 }

@@ -104,7 +104,7 @@ const leaseRow = (row: StoredLease) => ({
 
 const putMinutes = `
   insert into request_minutes (budget_id, minute, count)
-  select * from jsonb_to_recordset($1::text::jsonb) as m(budget_id text, minute int, count int)
+  select * from jsonb_to_recordset($1::text::jsonb) as m(budget_id text, minute int, count bigint)
   on conflict (budget_id, minute) do update set count = excluded.count`
 
 const minuteRow = ({ budgetId, minute, count }: MinuteCount) => ({

@@ -106,7 +106,13 @@ export const revokeElsewhere = (
   return revokeWhere(drizzle, held, 'tenant_changed', now)
 }
 
-/** Open leases on a budget, by their own ids: whoever holds one and follows the feed gives it back. */
+/** The list is everybody's: one cut of a cap must not fill it. */
+const maxRecallsTold = 1000
+
+/**
+ * Asks open leases on a budget back. Those that hold most stand in the feed, by their own ids: whoever
+ * holds one and follows it gives it back. The others are told at their next report.
+ */
 export const recallLeases = async (
   drizzle: Drizzle,
   budgetId: string,
@@ -117,10 +123,11 @@ export const recallLeases = async (
     with recalled as (
       update leases set recalled = true
       where state = 'open' and not recalled and ${budgetId} = any(budget_ids)
-      returning id, expires_at
+      returning id, held, expires_at
     )
     insert into revocations (delegation_id, cause, revoked_at, expires_at)
-    select id, 'cap_cut', ${now.toISOString()}::text::timestamptz, expires_at from recalled`)
+    select id, 'cap_cut', ${now.toISOString()}::text::timestamptz, expires_at from recalled
+    order by held desc limit ${maxRecallsTold}::int`)
 }
 
 export const revocationsStore = ({ urgent, read }: Database) => ({

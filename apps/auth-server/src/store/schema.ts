@@ -267,7 +267,7 @@ export const requestMinutes = pgTable(
     budgetId: text('budget_id').notNull(),
     /** Minutes since 1970. */
     minute: integer('minute').notNull(),
-    count: integer('count').notNull(),
+    count: bigint('count', { mode: 'number' }).notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.budgetId, table.minute] }),

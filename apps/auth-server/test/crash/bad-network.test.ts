@@ -30,14 +30,13 @@ describe.runIf(inject('postgresUrl'))('a network that behaves badly', () => {
     scene = await openScene({ databaseUrl: database.url, random })
     const choices = random.fork()
     proxy = await startBadNetwork({
-      target: () => scene.address(choices),
+      target: () => scene.reachable(choices),
       fate: () => chooseFate(choices),
     })
   })
   afterAll(async () => {
     await proxy.close()
-    await scene.close()
-    await database.drop()
+    await scene.close(database.drop)
   })
 
   /** Callers who wait for a while, and some who give up while the request is still on its way. */

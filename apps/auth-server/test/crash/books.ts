@@ -144,6 +144,18 @@ export const openBooks = (url: string) => {
       return BigInt(String(row?.spent))
     },
 
+    heldOn: async (budgetId: string): Promise<bigint> => {
+      const [row] = await sql`select held::text from budgets where id = ${budgetId}`
+      return BigInt(String(row?.held))
+    },
+
+    /** As if the time of all that is open had passed. It is the only thing here that is not a look. */
+    letHoldsExpire: async (): Promise<void> => {
+      const past = sql`now() - interval '1 second'`
+      await sql`update leases set expires_at = ${past} where state = 'open'`
+      await sql`update reservations set expires_at = ${past} where state = 'reserved'`
+    },
+
     /** Every balance, to be compared with a later one. */
     balances: async () => JSON.stringify(await rowsOf(`select * from budgets order by id`)),
 

@@ -16,14 +16,39 @@ describe.runIf(inject('postgresUrl'))('a database that is killed', () => {
     scene = await openScene({ databaseUrl: database.url, random })
   })
   afterAll(async () => {
-    const { looks } = await scene.close()
-    await database.stop()
+    const { looks } = await scene.close(database.stop)
     console.log(`database killed: the books were looked at ${looks} times`)
   })
+
+  /** Two who ask at the same moment for what has been revoked: one from the start, one for news. */
+  const startFollowers = (): (() => Promise<void>) => {
+    let over = false
+    const statuses = new Set<number>()
+    const ask = async (query: string): Promise<void> => {
+      for (const { url } of scene.servers) {
+        const response = await fetch(`${url}/revocations${query}`)
+        await response.arrayBuffer()
+        statuses.add(response.status)
+      }
+    }
+    const running = (async () => {
+      while (!over) {
+        await Promise.all([ask(''), ask('?after=0')])
+        await sleep(10)
+      }
+    })()
+    running.catch(() => {})
+    return async () => {
+      over = true
+      await running
+      expect([200, 503]).toEqual(expect.arrayContaining([...statuses]))
+    }
+  }
 
   const playRound = async (death: Death): Promise<void> => {
     const load = await scene.createLoad(['0.5', '0.2'])
     const stop = startWork(load, 16)
+    const stopFollowers = startFollowers()
     await sleep(random.between(10, 250))
     await database.die(death, random.pick)
     // The servers are up all the time, and everybody must hear from them.
@@ -31,6 +56,7 @@ describe.runIf(inject('postgresUrl'))('a database that is killed', () => {
     await database.restart(death)
     await sleep(random.between(0, 100))
     await stop()
+    await stopFollowers()
     await resolveDoubts(load)
     await repeatSome(load, 20)
     await scene.check(load)

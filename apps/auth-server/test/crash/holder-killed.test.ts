@@ -2,9 +2,9 @@
 
 import { formatUsd } from '@behalf/protocol'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { createDatabase } from '../harness.js'
+import { basic, createDatabase } from '../harness.js'
 import { times } from '../ledger-fixtures.js'
-import { type Charged, type HolderProcess, startHolder } from './holder-process.js'
+import { type HolderLine, type HolderProcess, startHolder } from './holder-process.js'
 import { headersOf } from './ledger-client.js'
 import { openScene, type Scene } from './scene.js'
 import { createRounds, seededRandom, sleep } from './seeded.js'
@@ -23,26 +23,38 @@ describe.runIf(inject('postgresUrl'))('a holder of a lease that is killed', () =
   const ids: string[] = []
   /** Small ones, where the end of the budget is soon. */
   const spare: string[] = []
-  const charged: Charged = new Map()
+  /** Of each lease and each reservation, what was charged. Micro-USD. */
+  const charged = new Map<string, { delegationId: string; amount: bigint }>()
+  const note = ({ lease, reservation, cost }: HolderLine, delegationId: string): void => {
+    const id = lease ?? reservation
+    if (id === undefined || cost === undefined) return
+    const amount = (charged.get(id)?.amount ?? 0n) + BigInt(cost)
+    charged.set(id, { delegationId, amount })
+  }
   beforeAll(async () => {
     database = await createDatabase()
     scene = await openScene({ databaseUrl: database.url, random })
     const choices = random.fork()
     // One address for both servers; nothing is done to what passes.
-    front = await startBadNetwork({ target: () => scene.address(choices), fate: () => ({}) })
+    front = await startBadNetwork({ target: () => scene.reachable(choices), fate: () => ({}) })
   })
   afterAll(async () => {
     await Promise.all(holders.map((holder) => holder.end('SIGKILL')))
     await front.close()
-    await scene.close()
-    await database.drop()
+    await scene.close(database.drop)
   })
 
   let names = 0
   const start = async (delegationId: string, name?: string): Promise<void> => {
     names += 1
-    const options = { url: front.url, name: name ?? `holder-${names}`, delegationId, ttlSeconds }
-    holders.push(await startHolder(options, charged))
+    const env = {
+      LEDGER: `${front.url}/ledger`,
+      AUTHORIZATION: basic('docs-server'),
+      DELEGATION: delegationId,
+      TTL_SECONDS: String(ttlSeconds),
+    }
+    const named = { script: 'lease-holder.mjs', name: name ?? `holder-${names}` } as const
+    holders.push(await startHolder({ ...named, delegationId, env }, note))
   }
 
   const lendSome = async (caps: readonly string[]): Promise<string[]> => {

@@ -1,9 +1,6 @@
-/** Holders of leases in processes of their own, and what they had charged when they died. */
+/** Processes that charge and print what they have charged, until they are killed. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { basic } from '../harness.js'
-
-const script = fileURLToPath(new URL('./lease-holder.mjs', import.meta.url))
 
 export interface HolderProcess {
   readonly name: string
@@ -13,46 +10,41 @@ export interface HolderProcess {
 }
 
 export interface HolderOptions {
-  /** Where the ledger is, whichever server answers. */
-  url: string
+  /** A file beside this one. */
+  script: 'lease-holder.mjs' | 'verifier-holder.mjs'
   name: string
   delegationId: string
-  ttlSeconds: number
+  env: Record<string, string>
 }
 
-/** Of each lease and each reservation, what was charged. Micro-USD. */
-export type Charged = Map<string, { delegationId: string; amount: bigint }>
+/** A line of a holder. Amounts are micro-USD. */
+export interface HolderLine {
+  /** The lease or the reservation that it charged, where it knows. */
+  lease?: string
+  reservation?: string
+  cost?: number
+}
 
+/** @returns once it has printed something */
 export const startHolder = async (
-  { url, name, delegationId, ttlSeconds }: HolderOptions,
-  charged: Charged,
+  { script, name, delegationId, env }: HolderOptions,
+  note: (line: HolderLine, delegationId: string) => void,
 ): Promise<HolderProcess> => {
-  const child: ChildProcess = spawn(process.execPath, [script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      PATH: process.env.PATH,
-      LEDGER: `${url}/ledger`,
-      AUTHORIZATION: basic('docs-server'),
-      DELEGATION: delegationId,
-      HOLDER: name,
-      TTL_SECONDS: String(ttlSeconds),
-    },
+  const path = fileURLToPath(new URL(script, import.meta.url))
+  const child: ChildProcess = spawn(process.execPath, [path], {
+    // It ends with us: its input ends then, however we ended.
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH, HOLDER: name, ...env },
   })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  const note = (line: string): void => {
-    const { lease, reservation, cost } = JSON.parse(line) as Record<string, string | undefined>
-    const id = lease ?? reservation
-    if (id === undefined || cost === undefined) return
-    const amount = (charged.get(id)?.amount ?? 0n) + BigInt(cost)
-    charged.set(id, { delegationId, amount })
-  }
   let text = ''
   await new Promise<void>((resolve, reject) => {
     child.stdout?.on('data', (chunk) => {
       text += chunk
       const lines = text.split('\n')
+      // A line without its end was not printed.
       text = lines.pop() ?? ''
-      lines.forEach(note)
+      for (const line of lines) note(JSON.parse(line) as HolderLine, delegationId)
       resolve()
     })
     child.once('exit', (code) => reject(new Error(`a holder ended with ${code}`)))

@@ -21,14 +21,13 @@ describe.runIf(inject('postgresUrl'))('a message about a lease that is late', ()
         arrive = resolve
       })
     slow = await startBadNetwork({
-      target: scene.url,
+      target: () => scene.reachable(random),
       fate: () => ({ delayRequest: untilAsked() }),
     })
   })
   afterAll(async () => {
     await slow.close()
-    await scene.close()
-    await database.drop()
+    await scene.close(database.drop)
   })
 
   const post = async (path: string, body: object, key: string, url = scene.url()) => {

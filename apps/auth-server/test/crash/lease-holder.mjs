@@ -47,6 +47,9 @@ const ask = async (path, body) => {
 }
 
 let lease
+// Whoever started it has gone.
+process.stdin.resume().once('close', () => process.exit(1))
+
 let stopping = false
 process.once('SIGTERM', () => {
   stopping = true

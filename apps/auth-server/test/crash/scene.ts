@@ -109,9 +109,14 @@ export const openScene = async ({ databaseUrl, random, issuer }: SceneOptions) =
   const observer = startObserver(books)
 
   /** Either server, if one is up. */
-  const address = (choice: Random): string | undefined => {
+  const reachable = (choice: Random): string | undefined => {
     const up = servers.filter(({ isUp }) => isUp)
     return up.length === 0 ? undefined : choice.pick(up).url
+  }
+  /** @throws Error when one has ended by itself: there is no need to go on then */
+  const address = (choice: Random): string | undefined => {
+    for (const { problem } of servers) if (problem !== undefined) throw new Error(problem)
+    return reachable(choice)
   }
   const url = (): string => {
     const found = address(random)
@@ -123,12 +128,20 @@ export const openScene = async ({ databaseUrl, random, issuer }: SceneOptions) =
     servers,
     books,
     log,
-    address,
+    reachable,
     url,
     /** Charges on delegations that were not there before, so that each round has a cap to meet. */
     createLoad: async (caps: readonly string[]): Promise<Load> => {
       const targets = await Promise.all(caps.map((cap) => lend(url(), cap)))
       return { random: random.fork(), log, targets, address }
+    },
+    /** Every server answers again. */
+    untilReady: async (): Promise<void> => {
+      for (const server of servers) {
+        await expect
+          .poll(async () => (await fetch(`${server.url}/readyz`)).status, { timeout: patience })
+          .toBe(200)
+      }
     },
     untilNothingIsHeld: () => untilNothingIsHeld(books),
     check: ({ targets }: Pick<Load, 'targets'>) => checkRound(log, books, targets),
@@ -140,10 +153,12 @@ export const openScene = async ({ databaseUrl, random, issuer }: SceneOptions) =
       expect(await disagreements(log, books, delegationIds)).toEqual([])
       expect(await books.problems()).toEqual([])
     },
-    close: async (): Promise<{ looks: number }> => {
+    /** @param after what has to be closed next, whatever the last checks say */
+    close: async (...after: (() => Promise<void>)[]): Promise<{ looks: number }> => {
       const { findings, looks } = await observer.stop()
       await books.close()
       await machine.close()
+      for (const close of after) await close()
       expect(findings).toEqual([])
       expect(log.findings).toEqual([])
       expect(surprises(servers)).toEqual([])

@@ -16,8 +16,7 @@ describe.runIf(inject('postgresUrl'))('a server that is killed', () => {
     scene = await openScene({ databaseUrl: database.url, random })
   })
   afterAll(async () => {
-    const { looks } = await scene.close()
-    await database.drop()
+    const { looks } = await scene.close(database.drop)
     console.log(`servers killed: the books were looked at ${looks} times`)
   })
 

@@ -9,8 +9,9 @@ import { serverSecret } from '../harness.js'
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
 export interface ServerProcess {
-  /** @throws Error when it has ended by itself, which it never should */
   readonly isUp: boolean
+  /** That it has ended by itself, which it never should. */
+  readonly problem: string | undefined
   /** Another one after each start. */
   readonly url: string
   /** What it wrote to its log, from the level of errors on, over all of its lives. */
@@ -83,7 +84,7 @@ export const createMachine = ({ databaseUrl, issuer, config }: Machine) => {
       started.once('exit', (code, signal) => {
         if (child !== started) return
         url = undefined
-        problem = `a server ended by itself (${code ?? signal}): ${log.slice(-6).join('\n')}`
+        problem = `a server ended by itself (${code ?? signal}): ${log.slice(-20).join('\n')}`
       })
       const found = await listening(started, log)
       if (child === started) url = found
@@ -93,11 +94,13 @@ export const createMachine = ({ databaseUrl, issuer, config }: Machine) => {
       start,
       kill,
       get isUp() {
-        if (problem !== undefined) throw new Error(problem)
         return url !== undefined
       },
+      get problem() {
+        return problem
+      },
       get url() {
-        if (url === undefined) throw new Error('this server is down')
+        if (url === undefined) throw new Error(problem ?? 'this server is down')
         return url
       },
     }

@@ -1,6 +1,6 @@
 /** What must come of a cap that is moved, and of money that is set aside. */
 import { accepted, type Expected, refused, shown, tooLittle, usd } from './requests.js'
-import { balances, drawing, known, roomOf, tightest, usedOf, type World } from './world.js'
+import { balances, drawing, known, roomOf, tightest, type World } from './world.js'
 
 /** A budget by itself. */
 const described = (world: World, id: string): Record<string, unknown> => {
@@ -21,13 +21,15 @@ const isCut = (before: number | undefined, after: number | undefined): boolean =
 /** More is set aside above, or what is not used is given back there. */
 const escrowCapped = (world: World, id: string, target: number): Expected | undefined => {
   const budget = known(world.budgets, id)
+  // Brings down what was set aside and is not used any more.
+  balances(world)
   const before = budget.carved ?? 0
   const more = target - before
   const above = budget.drawnFrom ?? []
   const left = tightest(world, above)?.left ?? Number.POSITIVE_INFINITY
   if (more > 0 && left < more) return tooLittle(world, above, more)
-  budget.carved = Math.max(target, usedOf(balances(world), id))
-  budget.cap = budget.carved
+  if (more > 0) budget.carved = target
+  budget.cap = target
   return undefined
 }
 

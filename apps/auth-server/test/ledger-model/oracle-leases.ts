@@ -184,7 +184,8 @@ export const renew = (world: World, request: RequestOf<'renew'>): Expected => {
   const node = known(world.nodes, lease.node)
   lease.recalled ||= !isAlive(world, node) || !sameDay(drawing(world, node), lease.path)
   apply(world, lease, request)
-  if (!lease.recalled) lease.expiresAt = world.now + request.ttl + graceSeconds
+  const prolonged = Math.max(lease.expiresAt, world.now + request.ttl + graceSeconds)
+  if (!lease.recalled) lease.expiresAt = prolonged
   adjust(world, lease, request, !lease.recalled)
   const no = lease.recalled ? undefined : refusal(world, lease.path, request, lease)
   const ttl = lease.recalled ? untilEnd(world, lease) : request.ttl

@@ -119,8 +119,13 @@ export const balances = (world: World): Map<string, Balance> => {
   for (const { path, spent, expired, held } of Object.values(world.leases)) {
     add(path, spent + expired, held)
   }
-  for (const { drawnFrom, carved } of Object.values(world.budgets)) {
-    if (drawnFrom && carved !== undefined) add(drawnFrom, 0, carved)
+  // The deepest first: what is set aside for a child is held by an escrow above it.
+  const escrows = Object.entries(world.budgets)
+    .filter(([, { carved }]) => carved !== undefined)
+    .sort(([, one], [, other]) => (other.drawnFrom?.length ?? 0) - (one.drawnFrom?.length ?? 0))
+  for (const [id, budget] of escrows) {
+    budget.carved = Math.min(budget.carved ?? 0, Math.max(budget.cap ?? 0, usedOf(all, id)))
+    add(budget.drawnFrom ?? [], 0, budget.carved)
   }
   return all
 }
