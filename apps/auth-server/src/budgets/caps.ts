@@ -30,13 +30,16 @@ const needsCap = (): OAuthError =>
     reason: 'escrow_needs_cap',
   })
 
-const targetOf = ({ wantedCap, cap }: Budget, change: CapChange): bigint | undefined => {
-  if ('cap' in change) return change.cap
+/** What the cap is to be, or why not: that depends on the balance, so it is kept as the answer. */
+const targetOf = (
+  { wantedCap, cap }: Budget,
+  change: CapChange,
+): { target: bigint | undefined } | OAuthError => {
+  if ('cap' in change) return { target: change.cap }
   const current = wantedCap ?? cap
-  if (current === undefined) throw noCap()
+  if (current === undefined) return noCap()
   const target = current + change.by
-  if (target > maxMicroUsd) throw tooLarge()
-  return target
+  return target > maxMicroUsd ? tooLarge() : { target }
 }
 
 const usedOf = ({ spent, held }: Budget): bigint => spent + held
@@ -88,7 +91,9 @@ export const changeCap = async (
       const [row] = book.budgetsOf([id])
       if (!mayChange(row, caller)) throw notFound()
       const before = judgedCap(row)
-      const target = targetOf(row, change)
+      const found = targetOf(row, change)
+      if (found instanceof OAuthError) return refused(found)
+      const { target } = found
       const isEscrow = row.carved !== undefined
       const refusal = isEscrow ? setEscrow(book, row, target) : setCap(book, id, target)
       if (refusal) return refused(refusal)

@@ -9,8 +9,11 @@ import { balances, known, usedOf } from './world.js'
 export const pick = <T>(list: readonly T[], which: number): T | undefined =>
   list[list.length - 1 - (which % list.length)]
 
-export const nodeAt = ({ tree }: Run, at: number): string =>
-  tree.nodes[at % tree.nodes.length] ?? ''
+/** Up to 5 from the oldest on, then from the newest on. */
+const someOf = <T>(list: readonly T[], at: number): T | undefined =>
+  at < 6 ? list[at % list.length] : pick(list, at - 6)
+
+export const nodeAt = ({ tree }: Run, at: number): string => someOf(tree.nodes, at) ?? ''
 
 type StepOf<Do extends AskStep['do']> = Extract<AskStep, { do: Do }>
 
@@ -101,7 +104,7 @@ const stale = (run: Run, step: StepOf<'stale'>): Sent | undefined => {
 /** The tenant's, the agent's, and those of delegations. */
 const budgetAt = ({ world }: Run, which: number): string => {
   const ids = Object.keys(world.budgets).filter((id) => !id.startsWith('day:'))
-  return ids[which % ids.length] ?? ''
+  return someOf(ids, which) ?? ''
 }
 
 const target = ({ world }: Run, id: string, to: CapTo): number | undefined => {

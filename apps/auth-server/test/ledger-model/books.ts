@@ -5,7 +5,6 @@ import { leaseOf, usesOfTheHour } from './verifiers.js'
 import {
   balances,
   countedOf,
-  countedOn,
   known,
   minuteOf,
   openLeasesOn,
@@ -17,8 +16,8 @@ import {
 const readBudgets = `
   select b.id, b.cap::text, b.spent::text, b.held::text, b.leases::int, b.requests_held::int,
     b.carved::text,
-    coalesce((select sum(m.count) from request_minutes m
-      where m.budget_id = b.id and m.minute > $2::int), 0)::int as counted
+    coalesce((select json_object_agg(m.minute, m.count order by m.minute) from request_minutes m
+      where m.budget_id = b.id and m.minute > $2::int and m.count > 0), '{}') as counted
   from budgets b where b.id = any($1::text[])`
 
 const readEntries = `
@@ -64,6 +63,19 @@ const sumUp = (entered: Map<string, Sums>, rows: readonly Record<string, unknown
   }
 }
 
+/** What counts in which minute. */
+const minutesOf = (world: World, id: string): Record<number, number> => {
+  const minutes: Record<number, number> = {}
+  for (const { path, counted } of Object.values(world.leases)) {
+    if (!path.includes(id)) continue
+    for (const { minute, count } of counted) {
+      if (minute <= minuteOf(world.now) - 61 || count === 0) continue
+      minutes[minute] = (minutes[minute] ?? 0) + count
+    }
+  }
+  return minutes
+}
+
 /** The row of a budget as the model has it. */
 const rowOf = (world: World, all: ReturnType<typeof balances>, id: string) => {
   const { cap, carved, perHour } = known(world.budgets, id)
@@ -77,11 +89,11 @@ const rowOf = (world: World, all: ReturnType<typeof balances>, id: string) => {
     leases: openLeasesOn(world, id).length,
     requests_held: requestsHeldOn(world, id),
     carved: carved === undefined ? null : String(carved),
-    counted: perHour === undefined ? 0 : countedOn(world, id),
+    counted: perHour === undefined ? {} : minutesOf(world, id),
   }
 }
 
-const untouched = { spent: '0', held: '0', leases: 0, requests_held: 0, carved: null, counted: 0 }
+const untouched = { spent: '0', held: '0', leases: 0, requests_held: 0, carved: null, counted: {} }
 
 /** Spent and held never exceed a cap; where it was cut below them, they only fall. */
 const checkCaps = (world: World, all: ReturnType<typeof balances>, { before }: Books): void => {

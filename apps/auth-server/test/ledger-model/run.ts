@@ -4,7 +4,7 @@ import { expect } from 'vitest'
 import type { Answer, TestServer } from '../harness.js'
 import { decide, recall } from './oracle.js'
 import { type Expected, type Request, usd } from './requests.js'
-import { admin, charger, type Tree } from './tree.js'
+import { charger, type Tree } from './tree.js'
 import { hear, type Told, type Verifier } from './verifiers.js'
 import type { World } from './world.js'
 
@@ -70,7 +70,7 @@ interface Wire {
 }
 
 /** As it is spelt on the wire. */
-export const toWire = ({ ids }: Run, request: Request): Wire => {
+export const toWire = ({ ids, tree: { admin } }: Run, request: Request): Wire => {
   const idOf = (name: string): string => ids.get(name) ?? 'rsv_unknown'
   switch (request.kind) {
     case 'reserve': {

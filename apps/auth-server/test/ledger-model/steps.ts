@@ -69,8 +69,12 @@ const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<
 
 /** From the newest on. */
 const which = fc.nat({ max: 9 })
-/** The first of them are the root and those right below it. */
-const at = weighted([2, fc.nat({ max: 2 })], [3, fc.nat({ max: 7 })])
+/** The root and those right below it, any of them, and those that were made last. */
+const at = weighted(
+  [2, fc.nat({ max: 2 })],
+  [2, fc.nat({ max: 5 })],
+  [2, fc.integer({ min: 6, max: 8 })],
+)
 const amount = weighted([6, fc.integer({ min: 1, max: 20 })], [1, fc.integer({ min: 20, max: 90 })])
 const seconds = weighted([3, fc.integer({ min: 1, max: 60 })], [2, fc.constantFrom(200, 300)])
 const fate = weighted<Fate>(
@@ -139,7 +143,7 @@ const ask: fc.Arbitrary<AskStep> = weighted<AskStep>(
   [20, asks.open],
   [26, asks.renew],
   [9, asks.close],
-  [4, asks.cap],
+  [6, asks.cap],
   [3, asks.topUp],
   [2, asks.giveBack],
   [1, asks.revoke],

@@ -7,21 +7,19 @@ import type { BudgetFact, World } from './world.js'
 export const resource = 'http://127.0.0.1:4900/mcp'
 /** The resource server, and an admin of everything. */
 export const charger = 'charging-server'
-export const admin = 'any-admin'
+export const auditor = 'any-admin'
 
-const services = [
-  { client_id: charger, scope: 'budgets:charge delegations:read' },
-  { client_id: admin, scope: 'admin delegations:read delegations:revoke' },
-].map((one) => ({
-  ...one,
+const service = (client_id: string, scope: string) => ({
+  client_id,
+  scope,
   kind: 'resource_server',
-  client_secret: secretOf(one.client_id),
-}))
+  client_secret: secretOf(client_id),
+})
 
 export const modelConfig = {
   tenants: [],
   resources: [{ resource, scopes_supported: ['docs:read'], client_id: charger }],
-  clients: services,
+  clients: [service(charger, 'budgets:charge delegations:read'), service(auditor, 'admin')],
 }
 
 /** What differs from run to run. Money in micro-USD. */
@@ -38,6 +36,8 @@ export interface Plan {
 
 export interface Tree {
   agent: string
+  /** One for each run: what one admin may do in a minute is bounded. */
+  admin: string
   world: World
   /** The root first. */
   nodes: string[]
@@ -68,7 +68,8 @@ const configOf = (name: string, plan: Plan) => {
     limits: { cost_budget_usd: usd(plan.tenantCap) },
     ...dayOf('tenant'),
   }
-  return { tenants: [tenant], clients: [agent] }
+  const admin = service(`${name}-admin`, 'admin delegations:read delegations:revoke')
+  return { tenants: [tenant], clients: [agent, admin] }
 }
 
 const budgetFact = (fact: Partial<BudgetFact>): BudgetFact => ({
@@ -176,13 +177,8 @@ export const plant = async (server: TestServer, name: string, plan: Plan): Promi
   await server.applyConfig(configOf(name, plan))
   await server.deps.keys.refresh()
   const world = worldOf(server, name, plan)
-  const tree: Tree = {
-    agent: `${name}-agent`,
-    world,
-    nodes: [],
-    tokens: new Map(),
-    lent: new Map(),
-  }
+  const names = { agent: `${name}-agent`, admin: `${name}-admin` }
+  const tree: Tree = { ...names, world, nodes: [], tokens: new Map(), lent: new Map() }
   const root = await ownToken(server, tree)
   const [one, two, three, other] = plan.caps
   const top = await child(server, tree, root, one, plan.perHour[0])
