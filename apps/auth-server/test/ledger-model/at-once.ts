@@ -45,6 +45,18 @@ const readRecalled = async ({ server, ids }: Run): Promise<Map<string, boolean>>
   return new Map([...ids].map(([name, id]) => [name, recalled.get(id) === true]))
 }
 
+/** Which of two changes of one cap came last? No answer tells either. */
+const readCaps = async ({ server, world }: Run): Promise<Map<string, string | null>> => {
+  const rows = await server.database.read(
+    'select id, wanted_cap::text as cap from budgets where id = any($1::text[])',
+    [Object.keys(world.budgets)],
+  )
+  return new Map(rows.map((row) => [String(row.id), row.cap as string | null]))
+}
+
+const sameCaps = ({ budgets }: World, caps: Map<string, string | null>): boolean =>
+  [...caps].every(([id, cap]) => (budgets[id]?.cap?.toString() ?? null) === cap)
+
 export const atOnce = async (run: Run, all: readonly Sent[]): Promise<void> => {
   const happened = await Promise.all(
     all.map(async (sent) => ({ sent, answer: await send(run, sent) })),
@@ -53,14 +65,16 @@ export const atOnce = async (run: Run, all: readonly Sent[]): Promise<void> => {
     record(run, sent, answer, { kept: answer.body.error_detail !== 'too_many_open_holds' })
   }
   const recalled = await readRecalled(run)
+  const caps = await readCaps(run)
   // One that was opened after a cut was lent under the new cap: it may be asked back, and need not.
   const mayDiffer = (name: string): boolean => run.world.leases[name] === undefined
-  const world = explain(run.world, happened, ({ leases }) =>
-    Object.entries(leases).every(
+  const isSo = (after: World): boolean =>
+    sameCaps(after, caps) &&
+    Object.entries(after.leases).every(
       ([name, lease]) =>
         lease.recalled === recalled.get(name) || (lease.recalled && mayDiffer(name)),
-    ),
-  )
+    )
+  const world = explain(run.world, happened, isSo)
   for (const [name, lease] of Object.entries(world?.leases ?? {})) {
     lease.recalled = recalled.get(name) === true
   }
