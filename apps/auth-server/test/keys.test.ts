@@ -348,7 +348,10 @@ describe('rotation', () => {
     const refresh = vi.fn().mockRejectedValueOnce(new Error('away')).mockResolvedValue(undefined)
     const warn = vi.fn()
     const store = {
-      reservations: { expire: () => Promise.resolve(0) },
+      budgets: {
+        overdue: () => Promise.resolve({ reservations: [], leases: [], escrows: [] }),
+        forgetMinutes: () => Promise.resolve(),
+      },
       idempotencyKeys: { forget: () => Promise.resolve() },
     }
     const stop = startMaintenance({
