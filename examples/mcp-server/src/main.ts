@@ -76,7 +76,10 @@ try {
   await checkFree('v1', v1)
   await checkFree('v2', v2)
   await checkPaid('v1', v1, '0.06')
+  // It holds a part of these few cents for its next call. The other server wants them now.
+  await servers[0].giveBack()
   await checkPaid('v2', v2, '0.02')
+  await servers[1].giveBack()
   checkRefused(await v1.call('summarize', { document: 'The plan' }))
   checkRefused(await v2.call('summarize', { document: 'The plan' }))
   console.log('✔ one budget for both: neither sells a third one')

@@ -1,13 +1,13 @@
 /** The same server with version 1 of the SDK, on Express. */
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import { protectMcp } from '@behalf/mcp/server'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import express from 'express'
 import { z } from 'zod'
-import type { Place } from './place.js'
+import type { DocsServer, Place } from './place.js'
 
-export const startV1 = ({ issuer, resource, clientSecret }: Place): Server => {
+export const startV1 = ({ issuer, resource, clientSecret }: Place): DocsServer => {
   const budget = { clientId: 'docs-server', clientSecret }
   const guard = protectMcp({ issuer, resource, scopes: 'docs:read', budget })
 
@@ -38,5 +38,6 @@ export const startV1 = ({ issuer, resource, clientSecret }: Place): Server => {
     await createMcpServer().connect(transport)
     await transport.handleRequest(request, response, request.body)
   })
-  return createServer(app).on('close', guard.close)
+  const server = createServer(app).on('close', guard.close)
+  return Object.assign(server, { giveBack: guard.flush })
 }

@@ -1,12 +1,12 @@
 /** A protected MCP server, with version 2 of the SDK and no framework. */
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import { protectMcp } from '@behalf/mcp/server'
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { z } from 'zod'
-import type { Place } from './place.js'
+import type { DocsServer, Place } from './place.js'
 
-export const startV2 = ({ issuer, resource, clientSecret }: Place): Server => {
+export const startV2 = ({ issuer, resource, clientSecret }: Place): DocsServer => {
   const budget = { clientId: 'docs-server', clientSecret }
   const guard = protectMcp({ issuer, resource, scopes: 'docs:read', budget })
 
@@ -29,5 +29,9 @@ export const startV2 = ({ issuer, resource, clientSecret }: Place): Server => {
     )
     return server
   })
-  return createServer(toNodeHandler({ fetch: guard.fetch(handler.fetch) })).on('close', guard.close)
+  const server = createServer(toNodeHandler({ fetch: guard.fetch(handler.fetch) })).on(
+    'close',
+    guard.close,
+  )
+  return Object.assign(server, { giveBack: guard.flush })
 }
