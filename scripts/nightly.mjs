@@ -19,7 +19,11 @@ const stages = [
   {
     title: 'The ledger against its model',
     args: ['test/ledger-model.test.ts', '--testTimeout=3600000'],
-    env: envOf({ BEHALF_MODEL_COMMANDS: '100000' }),
+    env: envOf({
+      BEHALF_MODEL_SEED:
+        process.env.BEHALF_MODEL_SEED ?? String(Math.floor(Math.random() * 2 ** 31)),
+      BEHALF_MODEL_COMMANDS: '100000',
+    }),
   },
 ]
 

@@ -11,7 +11,8 @@ import { type LedgerWork, touching } from './work.js'
 export const carve = (book: Book, id: string, amount: bigint): OAuthError | undefined => {
   const [row] = book.budgetsOf([id])
   const above = book.money(row?.drawnFrom ?? [])
-  if (!covers(above, amount)) return budgetRefusal(amount, above)
+  // Nothing more is always covered, by a budget that was cut below what it holds as well.
+  if (amount > 0n && !covers(above, amount)) return budgetRefusal(amount, above)
   const escrow = book.change(id)
   book.move(escrow.drawnFrom ?? [], { held: amount }, 'escrow', id)
   escrow.carved = (escrow.carved ?? 0n) + amount
