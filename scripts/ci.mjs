@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { capture, runMain, secondsSince } from './process.mjs'
-import { one, readSentence, sentence, sum } from './stages/count.mjs'
+import { listFailures, one, readFailures, readSentence, sentence, sum } from './stages/count.mjs'
 import { onWindows, root } from './workspace.mjs'
 
 const nodeVersions = ['22.23.3', '24.21.0', '26.10.0']
@@ -24,7 +24,7 @@ const countRun = async (title, [command, args], env = {}) => {
   const said = readSentence(stdout)
   const count = code !== 0 && said.failed === 0 ? sum([said, one(false)]) : said
   summary.push(`${title}: ${sentence(count)}, ${secondsSince(begun)}`)
-  return count
+  return { ...count, failures: readFailures(stdout).map((failure) => `${title}: ${failure}`) }
 }
 
 /** Fetches one Node, once. @returns the folder of its binary, or nothing when that failed */
@@ -58,7 +58,7 @@ const main = async () => {
   const counts = [await countRun(`Node ${process.versions.node}`, [npm, ['test']])]
   for (const version of nodeVersions) counts.push(await countOnNode(version))
   const total = sum(counts)
-  show(`\n${summary.join('\n')}\n\n${sentence(total)}\n`)
+  show(`\n${summary.join('\n')}\n\n${listFailures(total)}${sentence(total)}\n`)
   return total.failed > 0 || total.passed === 0 ? 1 : 0
 }
 

@@ -2,7 +2,7 @@
 import { ensureBuilt, ensureInstalled } from './ensure-built.mjs'
 import { runMain, StepFailed, secondsSince } from './process.mjs'
 import { changesets } from './stages/changesets.mjs'
-import { one, sentence, sum } from './stages/count.mjs'
+import { listFailures, one, sentence, sum } from './stages/count.mjs'
 import { examples } from './stages/examples.mjs'
 import { lint } from './stages/lint.mjs'
 import { packages } from './stages/packages.mjs'
@@ -113,7 +113,7 @@ const main = async () => {
   const chosen = chooseStages(names)
   process.stdout.write(`Node ${process.version}\n`)
   const total = await prepareAndRun(chosen)
-  process.stdout.write(`\n${sentence(total)}\n`)
+  process.stdout.write(`\n${listFailures(total)}${sentence(total)}\n`)
   return total.failed > 0 || total.passed === 0 ? 1 : 0
 }
 

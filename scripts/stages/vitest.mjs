@@ -1,7 +1,7 @@
 /** Test runs of vitest, for a person to read and for us to count. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { runInTerminal } from '../process.mjs'
 import { root } from '../workspace.mjs'
 import { one, sum } from './count.mjs'
@@ -23,10 +23,26 @@ const brokenFiles = (report) =>
       status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
   ).length
 
+const firstLine = (text = '') => text.split('\n', 1)[0].slice(0, 300)
+
+/** Where, what and why, in a line. */
+const failuresOf = (report) =>
+  report.testResults
+    .filter(({ status }) => status === 'failed')
+    .flatMap(({ name, message, assertionResults }) => {
+      const file = relative(root, name)
+      const failed = assertionResults.filter((test) => test.status === 'failed')
+      if (failed.length === 0) return [`${file}: ${firstLine(message)}`]
+      return failed.map(
+        ({ fullName, failureMessages }) =>
+          `${file}: ${fullName.trim()}: ${firstLine(failureMessages[0])}`,
+      )
+    })
+
 const countReport = (report, code) => {
   if (!report) return one(false)
   const failed = report.numFailedTests + brokenFiles(report)
-  const count = { passed: report.numPassedTests, failed }
+  const count = { passed: report.numPassedTests, failed, failures: failuresOf(report) }
   // For example an unhandled rejection, which belongs to no test.
   return code !== 0 && failed === 0 ? sum([count, one(false)]) : count
 }
