@@ -109,7 +109,7 @@ describe('opening a lease', () => {
 
   test('says tail when it does not cover the charge at hand, which can still be reserved', async () => {
     const { delegation_id, lease } = await lendAndOpen('0.1', { want_usd: '0.1', need_usd: '0.06' })
-    expect(lease).toMatchObject({ amount_usd: '0.05', tail: true })
+    expect(lease).toMatchObject({ amount_usd: '0', tail: true })
     const covered = await lendAndOpen('0.1', { want_usd: '0.1', need_usd: '0.05' })
     expect(covered.lease).toMatchObject({ amount_usd: '0.05', tail: false })
     await close(server, lease.id, { seq: 1 })

@@ -67,10 +67,18 @@ export interface StoredLease {
   endedAt: Date | undefined
 }
 
+/** So much is missing on a budget on which leases may hold some. Micro-USD. */
+export interface Shortage {
+  budgetId: string
+  missing: bigint
+}
+
 export interface StoredAnswer {
   status: number
   body: Record<string, unknown>
   headers?: Record<string, string>
+  /** Not stored: why it was refused, for those who hold what is missing. */
+  shortage?: Shortage | undefined
 }
 
 export interface KeyedRequest {

@@ -4,12 +4,13 @@ import type { z } from 'zod'
 import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
 import type { Delegation } from '../store/delegations.js'
-import { budgetRefusal, covers } from './balance.js'
+import { covers } from './balance.js'
 import type { Book, StoredAnswer, StoredLease } from './book.js'
 import { chargeable, delegationEnded } from './charge-rights.js'
 import { changeHold, expireLease, leaseAnswer, leaseExpiry } from './lease.js'
 import { moneyGrowth, requestGrowth } from './lease-size.js'
 import { fewestRequests, rateRefusal } from './rolling-hour.js'
+import { refusedFor } from './starving.js'
 import { keyedRequest, refused, touching } from './work.js'
 
 type LeaseRequest = z.output<typeof leaseRequestSchema>
@@ -33,11 +34,11 @@ export const leaseRefusal = (
   path: readonly string[],
   want: Want,
   has: Pick<StoredLease, 'held' | 'requestsHeld'>,
-): OAuthError | undefined => {
+): StoredAnswer | undefined => {
   const fewest = fewestRequests(book, book.budgetsOf(path))
   const wantsRequests = (want.want_requests ?? 0) > 0
   if (wantsRequests && fewest?.left === 0 && has.requestsHeld === 0) {
-    return rateRefusal(book, fewest)
+    return refused(rateRefusal(book, fewest))
   }
   const { want_usd: wanted, need_usd: needed } = want
   if (wanted === undefined || has.held > 0n) return undefined
@@ -45,18 +46,22 @@ export const leaseRefusal = (
   // Nothing is covered always, by a budget that was cut below what it holds as well.
   if (least === 0n) return undefined
   const drawnOn = book.money(path)
-  return covers(drawnOn, least) ? undefined : budgetRefusal(least, drawnOn)
+  return covers(drawnOn, least) ? undefined : refusedFor(least, drawnOn)
 }
 
-/** Money by which the hold is to change. What is not wanted comes back, more is lent if there is enough. */
+/**
+ * Money by which the hold is to change. What is not wanted comes back; more is lent if it then covers
+ * the charge at hand: what does not would only be missing elsewhere.
+ */
 const moneyChange = (
   book: Book,
   { held, budgetIds }: StoredLease,
-  { want_usd: wanted = held }: Want,
+  { want_usd: wanted = held, need_usd: needed = 1n }: Want,
   mayGrow: boolean,
 ): bigint => {
   if (wanted <= held) return wanted - held
-  return mayGrow ? moneyGrowth(wanted - held, book.money(budgetIds)) : 0n
+  const growth = mayGrow ? moneyGrowth(wanted - held, book.money(budgetIds)) : 0n
+  return held + growth < needed ? 0n : growth
 }
 
 /** The same for requests. */
@@ -134,7 +139,7 @@ const decide = (
   const older = mine.find(({ holder }) => holder === asked.holder)
   if (!older && mine.length >= maxLeases) throw tooMany()
   const refusal = leaseRefusal(book, path, body, { held: 0n, requestsHeld: 0 })
-  if (refusal) return refused(refusal)
+  if (refusal) return refusal
   const { ttl_seconds: ttlSeconds } = body
   const lease = openNew(book, asked, path, older, leaseExpiry(book.now, ttlSeconds))
   adjustHold(book, lease, body, true)

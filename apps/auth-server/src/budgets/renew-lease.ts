@@ -82,7 +82,7 @@ const renew = (
   if (!over) lease.expiresAt = later(lease.expiresAt, leaseExpiry(book.now, body.ttl_seconds))
   adjustHold(book, lease, body, !over)
   const refusal = over ? undefined : leaseRefusal(book, lease.budgetIds, body, lease)
-  if (refusal) return refused(refusal)
+  if (refusal) return refusal
   return answer(over ? secondsLeft(lease, book.now) : body.ttl_seconds)
 }
 

@@ -1,12 +1,13 @@
 /** The first phase: hold the most that an action may cost. */
-import { formatUsd, type OAuthError, type reservationRequestSchema } from '@behalf/protocol'
+import { formatUsd, type reservationRequestSchema } from '@behalf/protocol'
 import type { z } from 'zod'
 import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
 import type { Delegation } from '../store/delegations.js'
-import { budgetRefusal, covers, remainingUsd } from './balance.js'
+import { covers, remainingUsd } from './balance.js'
 import type { Book, Budget, StoredAnswer, StoredReservation } from './book.js'
 import { actionRefusal, chargeable, delegationEnded } from './charge-rights.js'
+import { refusedFor } from './starving.js'
 import { keyedRequest, plusSeconds, refused, touching } from './work.js'
 
 export type ReservationRequest = z.output<typeof reservationRequestSchema>
@@ -21,11 +22,11 @@ const refusalOf = (
   { action, amount }: Asked,
   money: readonly Budget[],
   isAlive: boolean,
-): OAuthError | undefined => {
+): StoredAnswer | undefined => {
   const forAction = actionRefusal(delegation, action, amount)
-  if (forAction) return forAction
-  if (!isAlive) return delegationEnded()
-  return covers(money, amount) ? undefined : budgetRefusal(amount, money)
+  if (forAction) return refused(forAction)
+  if (!isAlive) return refused(delegationEnded())
+  return covers(money, amount) ? undefined : refusedFor(amount, money)
 }
 
 const hold = (book: Book, { ttlSeconds, ...asked }: Asked, budgetIds: readonly string[]) => {
@@ -84,7 +85,7 @@ export const reserve = async (
       const made = { id, ...asked }
       const money = book.money(path)
       const refusal = refusalOf(delegation, made, money, book.isAlive(delegation.lineage))
-      return refusal ? refused(refusal) : answerOf(hold(book, made, path), money)
+      return refusal ?? answerOf(hold(book, made, path), money)
     },
   })
 }

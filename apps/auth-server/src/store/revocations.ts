@@ -1,5 +1,6 @@
 /** Revocations: one row each, no tree walk; a token names all delegations that it stands on. */
 import { type SQL, sql } from 'drizzle-orm'
+import type { Shortage } from '../budgets/book.js'
 import { maxTokenLifetimeSeconds } from '../key-timeline.js'
 import { type Database, type Drizzle, rowsOf } from './database.js'
 import { withRetry } from './failures.js'
@@ -108,26 +109,45 @@ export const revokeElsewhere = (
 
 /** The list is everybody's: one cut of a cap must not fill it. */
 const maxRecallsTold = 1000
+/** Nor must those who find nothing left while others hold some. */
+const maxLentTold = 32
 
 /**
  * Asks open leases on a budget back. Those that hold most stand in the feed, by their own ids: whoever
  * holds one and follows it gives it back. The others are told at their next report.
  */
-export const recallLeases = async (
+const recallWhere = async (
   drizzle: Drizzle,
-  budgetId: string,
-  now: Date,
+  condition: SQL,
+  { cause, told, now }: { cause: string; told: number; now: Date },
 ): Promise<void> => {
   await drizzle.execute(sql`select pg_advisory_xact_lock(${feedLock}::bigint)`)
   await drizzle.execute(sql`
     with recalled as (
-      update leases set recalled = true
-      where state = 'open' and not recalled and ${budgetId} = any(budget_ids)
+      update leases set recalled = true where state = 'open' and not recalled and ${condition}
       returning id, held, expires_at
     )
     insert into revocations (delegation_id, cause, revoked_at, expires_at)
-    select id, 'cap_cut', ${now.toISOString()}::text::timestamptz, expires_at from recalled
-    order by held desc limit ${maxRecallsTold}::int`)
+    select id, ${cause}, ${now.toISOString()}::text::timestamptz, expires_at from recalled
+    order by held desc limit ${told}::int`)
+}
+
+/** After a cut: all of them. */
+export const recallLeases = (drizzle: Drizzle, budgetId: string, now: Date): Promise<void> => {
+  const how = { cause: 'cap_cut', told: maxRecallsTold, now }
+  return recallWhere(drizzle, sql`${budgetId} = any(budget_ids)`, how)
+}
+
+/** Those that hold money, if together they hold what somebody else lacks. */
+export const recallLent = (
+  drizzle: Drizzle,
+  { budgetId, missing }: Shortage,
+  now: Date,
+): Promise<void> => {
+  const lent = sql`state = 'open' and not recalled and held > 0 and ${budgetId} = any(budget_ids)`
+  const enough = sql`(select sum(held) from leases where ${lent}) >= ${missing.toString()}::text::bigint`
+  const how = { cause: 'lent_elsewhere', told: maxLentTold, now }
+  return recallWhere(drizzle, sql`${lent} and ${enough}`, how)
 }
 
 export const revocationsStore = ({ urgent, read }: Database) => ({

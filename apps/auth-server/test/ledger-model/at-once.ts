@@ -2,10 +2,11 @@
 import { expect } from 'vitest'
 import type { Answer } from '../harness.js'
 import { decide, recall } from './oracle.js'
+import type { Recall } from './requests.js'
 import { listen, matches, type Run, record, type Sent, send } from './run.js'
 import type { World } from './world.js'
 
-type Happening = { sent: Sent; answer: Answer } | { recall: string }
+type Happening = { sent: Sent; answer: Answer } | { recall: Recall }
 
 /** The world after this one, and what follows from it later; `undefined` when it cannot be the next. */
 const happen = (world: World, one: Happening): Happening[] | undefined => {

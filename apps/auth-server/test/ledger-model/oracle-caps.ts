@@ -42,7 +42,7 @@ export const capped = (world: World, id: string, target: number | undefined): Ex
     const no = escrowCapped(world, id, target)
     if (no) return no
   }
-  const recall = isCut(before, budget.cap) ? id : undefined
+  const recall = isCut(before, budget.cap) ? { budget: id } : undefined
   return { ...accepted(200, { budget_id: id, ...described(world, id) }), recall }
 }
 
@@ -57,7 +57,10 @@ export const closed = (world: World, id: string): Expected => {
   if (!budget.drawnFrom) return refused(400, 'invalid_request', 'not_an_escrow')
   if (budget.carved !== undefined) budget.cap = 0
   budget.carved = undefined
-  return { ...accepted(200, { delegation_id: id, ...described(world, id) }), recall: id }
+  return {
+    ...accepted(200, { delegation_id: id, ...described(world, id) }),
+    recall: { budget: id },
+  }
 }
 
 /** May so much be set aside for a child of this node? */

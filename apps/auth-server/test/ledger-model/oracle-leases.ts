@@ -7,7 +7,7 @@ import {
   type RequestOf,
   refused,
   remaining,
-  tooLittle,
+  starving,
   usd,
   type Wants,
 } from './requests.js'
@@ -49,10 +49,11 @@ const requestGrowthOf = (world: World, { path }: LeaseFact, wanted: number): num
 
 /** What is wanted less comes back at once; more only as far as there is. */
 const adjust = (world: World, lease: LeaseFact, wants: Wants, mayGrow: boolean): void => {
-  const { want = lease.held, wantRequests = lease.requestsHeld } = wants
+  const { want = lease.held, need = 1, wantRequests = lease.requestsHeld } = wants
   const more = want - lease.held
   const moreRequests = wantRequests - lease.requestsHeld
-  const growth = more > 0 && mayGrow ? growthOf(world, lease, more) : Math.min(more, 0)
+  const most = more > 0 && mayGrow ? growthOf(world, lease, more) : Math.min(more, 0)
+  const growth = most > 0 && lease.held + most < need ? 0 : most
   const requestGrowth =
     moreRequests > 0 && mayGrow
       ? requestGrowthOf(world, lease, moreRequests)
@@ -75,7 +76,7 @@ const refusal = (
   // Whoever wants requests as well is not refused for money that nothing needs yet.
   const required = need ?? (wantRequests > 0 ? 0 : 1)
   const left = tightest(world, path)?.left ?? Number.POSITIVE_INFINITY
-  return required > 0 && left < required ? tooLittle(world, path, required) : undefined
+  return required > 0 && left < required ? starving(world, path, required) : undefined
 }
 
 const answer = (

@@ -5,11 +5,12 @@ import {
   accepted,
   type Expected,
   iso,
+  type Recall,
   type Request,
   type RequestOf,
   refused,
   remaining,
-  tooLittle,
+  starving,
   usd,
 } from './requests.js'
 import {
@@ -18,6 +19,8 @@ import {
   type HoldFact,
   isAlive,
   known,
+  type LeaseFact,
+  openLeasesOn,
   tightest,
   type World,
 } from './world.js'
@@ -28,7 +31,7 @@ const reserve = (world: World, request: RequestOf<'reserve'>): Expected => {
   const path = drawing(world, node)
   if (!isAlive(world, node)) return refused(403, 'access_denied', 'delegation_revoked')
   const least = tightest(world, path)
-  if (least && least.left < amount) return tooLittle(world, path, amount)
+  if (least && least.left < amount) return starving(world, path, amount)
   const expiresAt = world.now + ttl
   const made = { path, amount, onExpiry, expiresAt, node: request.node }
   world.holds[as] = { ...made, held: amount, spent: 0, overrun: 0, state: 'reserved' }
@@ -103,10 +106,13 @@ export const decide = (world: World, request: Request): Expected => {
 }
 
 /** Leases on a budget are asked back: whoever renews one is told. */
-export const recall = (world: World, budget: string): void => {
-  for (const lease of Object.values(world.leases)) {
-    if (lease.state === 'open' && lease.path.includes(budget)) lease.recalled = true
-  }
+export const recall = (world: World, { budget, missing }: Recall): void => {
+  const isAsked = ({ recalled, held }: LeaseFact) =>
+    !recalled && (missing === undefined || held > 0)
+  const asked = openLeasesOn(world, budget).filter(isAsked)
+  const held = asked.reduce((sum, lease) => sum + lease.held, 0)
+  if (missing !== undefined && held < missing) return
+  for (const lease of asked) lease.recalled = true
 }
 
 /** What the server does on its own when it comes round. */

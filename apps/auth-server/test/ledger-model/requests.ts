@@ -1,6 +1,6 @@
 /** What can be asked of the ledger, and what an answer must say. */
 import { formatUsd } from '@behalf/protocol'
-import { nextMidnight, tightest, type World } from './world.js'
+import { nextMidnight, openLeasesOn, tightest, type World } from './world.js'
 
 export interface Wants {
   want: number | undefined
@@ -37,14 +37,20 @@ export type Request =
 
 export type RequestOf<Kind extends Request['kind']> = Extract<Request, { kind: Kind }>
 
+/** All on a budget, or those that hold money when together they hold enough for somebody else. */
+export interface Recall {
+  budget: string
+  missing?: number
+}
+
 export interface Expected {
   status: number
   /** Members that the answer must have; `undefined`: must not have. */
   body: Record<string, unknown>
   /** It is what every repeat must get. */
   kept: boolean
-  /** The budget whose leases are asked back, some time after the answer was decided. */
-  recall?: string | undefined
+  /** The leases that are asked back, some time after the answer was decided. */
+  recall?: Recall | undefined
   /** What the answer does not tell by itself, for the count of what has happened. */
   note?: string | undefined
 }
@@ -82,6 +88,16 @@ export const tooLittle = (world: World, path: readonly string[], required: numbe
     limited_by: id,
     renews_at: renewsAt(id),
   })
+}
+
+/** The same for whoever wants to spend it: what others hold and do not use is asked back, once a second. */
+export const starving = (world: World, path: readonly string[], required: number): Expected => {
+  const least = tightest(world, path)
+  const no = tooLittle(world, path, required)
+  if (!least || openLeasesOn(world, least.id).length === 0) return no
+  if (world.now - (world.askedBack[least.id] ?? Number.NEGATIVE_INFINITY) < 1) return no
+  world.askedBack[least.id] = world.now
+  return { ...no, recall: { budget: least.id, missing: required - least.left } }
 }
 
 export const remaining = (world: World, path: readonly string[]) => {

@@ -97,6 +97,7 @@ const worldOf = (server: TestServer, name: string, plan: Plan): World => ({
   nodes: {},
   holds: {},
   leases: {},
+  askedBack: {},
 })
 
 const never = 9_999_999_999

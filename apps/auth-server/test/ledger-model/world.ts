@@ -65,6 +65,8 @@ export interface World {
   nodes: Record<string, NodeFact>
   holds: Record<string, HoldFact>
   leases: Record<string, LeaseFact>
+  /** When leases on a budget were asked back for somebody who found too little. */
+  askedBack: Record<string, number>
 }
 
 export const graceSeconds = 10
