@@ -7,22 +7,25 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Collects items until the current flush has ended, then flushes them together. Every caller waits for
+ * Collects items until the next flush may start, then flushes them together. Every caller waits for
  * its own commit, so nothing is answered before it is durable.
  *
- * @param flush answers one result for each item, in order; if it throws, all of its items fail
+ * @param flush answers one result for each item, in order; if it throws, all of its items fail. The
+ * next one starts when it has ended, or as soon as it calls `next`.
  */
 export const createBatch = <Item, Result>(
-  flush: (items: Item[]) => Promise<Result[]>,
+  flush: (items: Item[], next: () => void) => Promise<Result[]>,
   maxItems = 500,
 ): ((item: Item) => Promise<Result>) => {
   const waiting: Waiting<Item, Result>[] = []
   let flushing = false
 
-  const flushOnce = async (): Promise<void> => {
-    const batch = waiting.splice(0, maxItems)
+  const settle = async (batch: Waiting<Item, Result>[], next: () => void): Promise<void> => {
     try {
-      const results = await flush(batch.map(({ item }) => item))
+      const results = await flush(
+        batch.map(({ item }) => item),
+        next,
+      )
       batch.forEach(({ resolve, reject }, index) => {
         const result = results[index]
         if (result === undefined) reject(new Error('a batch answered too few results'))
@@ -30,8 +33,14 @@ export const createBatch = <Item, Result>(
       })
     } catch (error) {
       for (const { reject } of batch) reject(error)
+    } finally {
+      next()
     }
   }
+  const flushOnce = (): Promise<void> =>
+    new Promise((next) => {
+      settle(waiting.splice(0, maxItems), next)
+    })
 
   const run = async (): Promise<void> => {
     flushing = true

@@ -37,8 +37,12 @@ export interface Database {
   write(text: string, params: unknown[]): Promise<Row[]>
   /** Two of them in one transaction: the second sees what the first had to wait for. */
   writeAfter(first: Statement, second: Statement): Promise<Row[]>
-  /** A transaction on the one connection of the ledger. */
-  ledger<T>(work: (query: Query) => Promise<T>): Promise<T>
+  /**
+   * A transaction on one of the two connections of the ledger.
+   *
+   * @param onWritten called when all is written and the commit is under way
+   */
+  ledger<T>(work: (query: Query) => Promise<T>, onWritten?: () => void): Promise<T>
   close(): Promise<void>
 }
 
@@ -67,10 +71,13 @@ const openPglite = async (path: string | undefined): Promise<Database> => {
         await transaction.query(first.text, first.params)
         return (await transaction.query<Row>(second.text, second.params)).rows
       }),
-    ledger: (work) =>
-      pglite.transaction((transaction) =>
-        work(async (text, params) => (await transaction.query<Row>(text, params)).rows),
-      ),
+    ledger: (work, onWritten) =>
+      pglite.transaction(async (transaction) => {
+        const run: Query = async (text, params) => (await transaction.query<Row>(text, params)).rows
+        const result = await work(run)
+        onWritten?.()
+        return result
+      }),
     close: async () => {
       await pglite.close()
       release()
@@ -107,9 +114,10 @@ const openPostgres = async (url: string): Promise<Database> => {
   const transactions = postgres(url, { ...options, max: 10 })
   const reads = postgres(url, { ...options, max: 2 })
   const writes = postgres(url, { ...options, max: 1 })
+  // While one commits the other waits for its locks, so that the next batch starts without a pause.
   const ledger = postgres(url, {
     ...options,
-    max: 1,
+    max: 2,
     connection: { ...ledgerTimeouts, ...byKey },
   })
   const urgent = postgres(url, { ...options, max: 2 })
@@ -130,8 +138,12 @@ const openPostgres = async (url: string): Promise<Database> => {
         await prepared(transaction)(first.text, first.params)
         return prepared(transaction)(second.text, second.params)
       }) as Promise<Row[]>,
-    ledger: <T>(work: (query: Query) => Promise<T>) =>
-      ledger.begin((transaction) => work(prepared(transaction))) as Promise<T>,
+    ledger: <T>(work: (query: Query) => Promise<T>, onWritten?: () => void) =>
+      ledger.begin(async (transaction) => {
+        const result = await work(prepared(transaction))
+        onWritten?.()
+        return result
+      }) as Promise<T>,
     close: async () => {
       const clients = [transactions, reads, writes, ledger, urgent, reports]
       await Promise.all(clients.map((client) => client.end({ timeout: 5 })))

@@ -13,6 +13,9 @@ import type { Query } from './database.js'
 /** Another server has answered this key in the meantime: its answer is the answer. */
 export class KeyTaken extends Error {}
 
+/** Digits: PostgreSQL reads them exactly, whatever a double would make of them. */
+const digits = (amount: bigint | undefined): string | undefined => amount?.toString()
+
 /** As decided, and only where nothing has moved since: the lock says so, and this does not rely on it. */
 const moveBudgets = `
   update budgets b set cap = c.cap, wanted_cap = c.wanted_cap, spent = c.spent, held = c.held,
@@ -25,16 +28,16 @@ const moveBudgets = `
 
 const budgetRow = ({ was, is }: { was: Budget; is: Budget }) => ({
   id: is.id,
-  was_spent: was.spent,
-  was_held: was.held,
-  cap: is.cap,
-  wanted_cap: is.wantedCap,
-  spent: is.spent,
-  held: is.held,
+  was_spent: digits(was.spent),
+  was_held: digits(was.held),
+  cap: digits(is.cap),
+  wanted_cap: digits(is.wantedCap),
+  spent: digits(is.spent),
+  held: digits(is.held),
   leases: is.leases,
   requests_held: is.requestsHeld,
   drawn_from: is.drawnFrom,
-  carved: is.carved,
+  carved: digits(is.carved),
 })
 
 const putReservations = `
@@ -54,9 +57,9 @@ const reservationRow = (row: StoredReservation) => ({
   budget_ids: row.budgetIds,
   client_id: row.clientId,
   action: row.action,
-  amount: row.amount,
-  charged: row.charged,
-  overrun: row.overrun,
+  amount: digits(row.amount),
+  charged: digits(row.charged),
+  overrun: digits(row.overrun),
   state: row.state,
   on_expiry: row.onExpiry,
   created_at: row.createdAt,
@@ -89,10 +92,10 @@ const leaseRow = (row: StoredLease) => ({
   epoch: row.epoch,
   seq: row.seq,
   state: row.state,
-  held: row.held,
-  spent: row.spent,
-  overrun: row.overrun,
-  expired: row.expired,
+  held: digits(row.held),
+  spent: digits(row.spent),
+  overrun: digits(row.overrun),
+  expired: digits(row.expired),
   requests_held: row.requestsHeld,
   requests_used: row.requestsUsed,
   requests_expired: row.requestsExpired,
@@ -122,9 +125,9 @@ const entryRow = ({ budgetIds, ref, kind, spent, held, cap, at }: Entry) => ({
   budget_ids: budgetIds,
   ref,
   kind,
-  spent,
-  held,
-  cap,
+  spent: digits(spent),
+  held: digits(held),
+  cap: digits(cap),
   at,
 })
 
@@ -146,14 +149,10 @@ const answerRow = ({ clientId, key, requestHash, expiresAt, answer }: KeptAnswer
   expires_at: expiresAt,
 })
 
-/** `bigint` as digits: PostgreSQL reads them exactly, whatever a double would make of them. */
-const toJson = (rows: readonly object[]): string =>
-  JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? value.toString() : value))
-
 /** @throws KeyTaken, and then nothing was written */
 export const writeChanges = async (query: Query, changes: Changes): Promise<void> => {
   const write = async <T>(text: string, rows: readonly T[], toRow: (row: T) => object) =>
-    rows.length > 0 ? (await query(text, [toJson(rows.map(toRow))])).length : 0
+    rows.length > 0 ? (await query(text, [JSON.stringify(rows.map(toRow))])).length : 0
   const [moved, kept] = await Promise.all([
     write(moveBudgets, changes.budgets, budgetRow),
     write(keepAnswers, changes.answers, answerRow),

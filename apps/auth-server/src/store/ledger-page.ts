@@ -99,13 +99,15 @@ const toKept = (row: Row): KeptAnswer => ({
   },
 })
 
+/** What is charged, and what the reservations and leases in question stand on. */
+const touched = `
+  select unnest($1::text[])
+  union select unnest(budget_ids) from reservations where id = any($2::text[])
+  union select unnest(budget_ids) from leases where id = any($3::text[])`
+
 /** In one order everywhere, so that two servers cannot wait for each other. */
 const lockBudgets = `
-  select ${budgetColumns} from budgets
-  where id in (
-    select unnest($1::text[])
-    union select unnest(budget_ids) from reservations where id = any($2::text[])
-    union select unnest(budget_ids) from leases where id = any($3::text[]))
+  select ${budgetColumns} from budgets where id in (${touched})
   order by id
   for update`
 
@@ -138,8 +140,9 @@ const readLeases = `
     and (delegation_id, client_id) in (select * from unnest($2::text[], $3::text[]))`
 
 const readMinutes = `
-  select budget_id, minute, count from request_minutes
-  where budget_id = any($1::text[]) and minute > $2::int`
+  select m.budget_id, m.minute, m.count
+  from budgets b join request_minutes m on m.budget_id = b.id
+  where b.id in (${touched}) and b.requests_per_hour is not null and m.minute > $4::int`
 
 const readAnswers = `
   select client_id, key, request_hash, status, body, headers, expires_at from idempotency_keys
@@ -157,7 +160,8 @@ const readIf = async <T>(
 ): Promise<T[]> => (wanted ? (await query(text, params)).map(parse) : [])
 
 /**
- * After the budgets are locked everything else is read anew: whoever else moves these rows has
+ * Everything is asked for at once. The statements run in this order, each with a snapshot of its own: so
+ * after the budgets are locked everything else is read anew, and whoever else moves these rows has
  * committed, or waits.
  */
 export const readPage = async (
@@ -173,11 +177,11 @@ export const readPage = async (
   const lineage = distinct(all.flatMap((one) => one.lineage))
   const requests = works.flatMap(({ request }) => request ?? [])
   const wanted = distinct([...all.flatMap((one) => one.budgetIds), ...more])
-  const budgets = (await query(lockBudgets, [wanted, reservations, leases])).map(toBudget)
-  const limited = budgets.flatMap((row) => (row.requestsPerHour === undefined ? [] : [row.id]))
-  const counts = limited.length > 0 && all.some((one) => one.countsRequests)
+  const counts = all.some((one) => one.countsRequests)
   const hasLeases = leases.length + leasesOf.length > 0
-  const [alive, storedReservations, storedLeases, minutes, answers] = await Promise.all([
+  const touches = [wanted, reservations, leases]
+  const [budgets, alive, storedReservations, storedLeases, minutes, answers] = await Promise.all([
+    readIf(query, true, lockBudgets, touches, toBudget),
     readIf(query, lineage.length > 0, readAlive, [lineage, now.toISOString()], ({ id }) =>
       String(id),
     ),
@@ -189,7 +193,7 @@ export const readPage = async (
       [leases, leasesOf.map((one) => one.delegationId), leasesOf.map((one) => one.clientId)],
       toLease,
     ),
-    readIf(query, counts, readMinutes, [limited, minuteOf(now) - windowMinutes], toMinute),
+    readIf(query, counts, readMinutes, [...touches, minuteOf(now) - windowMinutes], toMinute),
     readIf(
       query,
       requests.length > 0,

@@ -12,13 +12,14 @@ import {
   type StoredAnswer,
 } from '../budgets/book.js'
 import { periodIds, possiblePeriodIds, readPeriodId } from '../budgets/periods.js'
+import { createRecalls } from '../budgets/starving.js'
 import type { LedgerWork } from '../budgets/work.js'
 import { createBatch } from './batch.js'
 import type { Database, Query } from './database.js'
 import { isDatabaseAway, withRetry } from './failures.js'
 import { KeyTaken, writeChanges } from './ledger-changes.js'
 import { openPeriods, readPage } from './ledger-page.js'
-import { recallLeases } from './revocations.js'
+import { recallLeases, recallLent } from './revocations.js'
 
 type Outcome = { answer: StoredAnswer } | { error: unknown }
 
@@ -104,12 +105,13 @@ const decideTogether = async (
   works: readonly LedgerWork[],
   now: () => Date,
   periods: Periods,
+  onWritten?: () => void,
 ): Promise<Outcome[]> => {
   const more = new Set(periods.idsFor(works, now()))
   for (let round = 1; ; round += 1) {
     try {
       return await withRetry(() =>
-        database.ledger((query) => decideAll(query, works, [...more], now())),
+        database.ledger((query) => decideAll(query, works, [...more], now()), onWritten),
       )
     } catch (error) {
       if (round >= maxRounds) throw error
@@ -130,9 +132,9 @@ export const ledgerStore = (database: Database, now: () => Date) => {
       ([outcome]) => outcome as Outcome,
       (error: unknown) => ({ error }),
     )
-  const together = async (works: LedgerWork[]): Promise<Outcome[]> => {
+  const together = async (works: LedgerWork[], next: () => void): Promise<Outcome[]> => {
     try {
-      return await decideTogether(database, works, now, periods)
+      return await decideTogether(database, works, now, periods, next)
     } catch (error) {
       if (works.length === 1 || isDatabaseAway(error)) throw error
       const outcomes: Outcome[] = []
@@ -141,11 +143,19 @@ export const ledgerStore = (database: Database, now: () => Date) => {
     }
   }
   const batch = createBatch(together)
+  const askBack = createRecalls(
+    (shortage, at) =>
+      withRetry(() =>
+        database.urgent.transaction((transaction) => recallLent(transaction, shortage, at)),
+      ),
+    now,
+  )
   return {
     /** @throws OAuthError what `decide` throws, `idempotency_conflict` */
     run: async (work: LedgerWork): Promise<StoredAnswer> => {
       const outcome = await batch(work)
       if ('error' in outcome) throw outcome.error
+      await askBack(outcome.answer.shortage)
       return outcome.answer
     },
 
