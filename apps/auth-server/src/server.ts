@@ -26,7 +26,16 @@ export interface ServerOptions {
   now?: () => Date
 }
 
-const newId: Deps['newId'] = (prefix) => `${prefix}_${randomBytes(16).toString('base64url')}`
+/** Random bytes are asked for by the page: a call costs more than the bytes. */
+const createNewId = (idBytes = 16, pageBytes = 4096): Deps['newId'] => {
+  let page = Buffer.alloc(0)
+  return (prefix) => {
+    if (page.length < idBytes) page = randomBytes(pageBytes)
+    const id = page.toString('base64url', 0, idBytes)
+    page = page.subarray(idBytes)
+    return `${prefix}_${id}`
+  }
+}
 
 /** Plenty for an orchestrator, and an end to a loop that delegates. */
 const defaultFanOut = 1000
@@ -39,6 +48,7 @@ const fanOutOf = ({ delegation_bounds: bounds }: Config): FanOut => ({
 /** Opens everything that needs no address. Takes the database over, and closes it. */
 export const openServer = async (options: ServerOptions) => {
   const { config, database, log, now = () => new Date() } = options
+  const newId = createNewId()
   try {
     checkConfig(config)
     await applyConfig(database, config, { hashSecret, newId: () => newId('dlg'), now: now() })

@@ -125,7 +125,8 @@ export interface Page {
 export interface Changes {
   /** As they were, and as they are. */
   budgets: { was: Budget; is: Budget }[]
-  reservations: StoredReservation[]
+  newReservations: StoredReservation[]
+  endedReservations: StoredReservation[]
   leases: StoredLease[]
   minutes: MinuteCount[]
   entries: Entry[]
@@ -168,6 +169,7 @@ export const createBook = (page: Page, now: Date) => {
   const budgets = new Map(page.budgets.map((row) => [row.id, row]))
   const before = new Map<string, Budget>()
   const reservations = new Map(page.reservations.map((row) => [row.id, row]))
+  const stored = new Set(reservations.keys())
   const leases = new Map(page.leases.map((row) => [row.id, row]))
   const minutes = byBudget(page.minutes)
   const answers = new Map(page.answers.map((row) => [answerKey(row), row]))
@@ -304,7 +306,8 @@ export const createBook = (page: Page, now: Date) => {
 
     changes: (): Changes => ({
       budgets: [...before].map(([id, was]) => ({ was, is: budgets.get(id) as Budget })),
-      reservations: [...touched.reservations],
+      newReservations: [...touched.reservations].filter(({ id }) => !stored.has(id)),
+      endedReservations: [...touched.reservations].filter(({ id }) => stored.has(id)),
       leases: [...touched.leases],
       minutes: [...touched.minutes],
       entries,

@@ -98,9 +98,14 @@ const ledgerTimeouts = { idle_in_transaction_session_timeout: 5000, lock_timeout
 
 /**
  * All that the ledger looks for has a key. For small tables the planner would rather read all of them,
- * or all of an index, and hot rows bloat both.
+ * or all of an index, and hot rows bloat both. It need not think about it more than once.
  */
-const byKey = { enable_seqscan: 'off', enable_mergejoin: 'off', enable_hashjoin: 'off' }
+const byKey = {
+  enable_seqscan: 'off',
+  enable_mergejoin: 'off',
+  enable_hashjoin: 'off',
+  plan_cache_mode: 'force_generic_plan',
+}
 
 /**
  * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.

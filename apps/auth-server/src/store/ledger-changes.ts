@@ -40,16 +40,21 @@ const budgetRow = ({ was, is }: { was: Budget; is: Budget }) => ({
   carved: digits(is.carved),
 })
 
-const putReservations = `
+const addReservations = `
   insert into reservations (id, delegation_id, budget_ids, client_id, action, amount, charged,
     overrun, state, on_expiry, created_at, expires_at, ended_at)
   select id, delegation_id, budget_ids, client_id, action, amount, charged, overrun, state,
     on_expiry, created_at, expires_at, ended_at
-  from jsonb_to_recordset($1::text::jsonb) as r(id text, delegation_id text, budget_ids text[],
+  from jsonb_to_recordset($3::text::jsonb) as r(id text, delegation_id text, budget_ids text[],
     client_id text, action text, amount bigint, charged bigint, overrun bigint, state text,
-    on_expiry text, created_at timestamptz, expires_at timestamptz, ended_at timestamptz)
-  on conflict (id) do update set charged = excluded.charged, overrun = excluded.overrun,
-    state = excluded.state, ended_at = excluded.ended_at`
+    on_expiry text, created_at timestamptz, expires_at timestamptz, ended_at timestamptz)`
+
+const endReservations = `
+  update reservations r set charged = e.charged, overrun = e.overrun, state = e.state,
+    ended_at = e.ended_at
+  from jsonb_to_recordset($4::text::jsonb) as e(id text, charged bigint, overrun bigint, state text,
+    ended_at timestamptz)
+  where r.id = e.id`
 
 const reservationRow = (row: StoredReservation) => ({
   id: row.id,
@@ -72,7 +77,7 @@ const putLeases = `
   insert into leases (id, delegation_id, budget_ids, client_id, holder, epoch, seq, state, held,
     spent, overrun, expired, requests_held, requests_used, requests_expired, recalled, created_at,
     expires_at, ended_at)
-  select * from jsonb_to_recordset($1::text::jsonb) as l(id text, delegation_id text,
+  select * from jsonb_to_recordset($5::text::jsonb) as l(id text, delegation_id text,
     budget_ids text[], client_id text, holder text, epoch int, seq int, state text, held bigint,
     spent bigint, overrun bigint, expired bigint, requests_held int, requests_used int,
     requests_expired int, recalled boolean, created_at timestamptz, expires_at timestamptz,
@@ -107,7 +112,7 @@ const leaseRow = (row: StoredLease) => ({
 
 const putMinutes = `
   insert into request_minutes (budget_id, minute, count)
-  select * from jsonb_to_recordset($1::text::jsonb) as m(budget_id text, minute int, count bigint)
+  select * from jsonb_to_recordset($6::text::jsonb) as m(budget_id text, minute int, count bigint)
   on conflict (budget_id, minute) do update set count = excluded.count`
 
 const minuteRow = ({ budgetId, minute, count }: MinuteCount) => ({
@@ -118,7 +123,7 @@ const minuteRow = ({ budgetId, minute, count }: MinuteCount) => ({
 
 const addEntries = `
   insert into ledger_entries (budget_ids, ref, kind, spent, held, cap, at)
-  select * from jsonb_to_recordset($1::text::jsonb) as e(budget_ids text[], ref text, kind text,
+  select * from jsonb_to_recordset($7::text::jsonb) as e(budget_ids text[], ref text, kind text,
     spent bigint, held bigint, cap bigint, at timestamptz)`
 
 const entryRow = ({ budgetIds, ref, kind, spent, held, cap, at }: Entry) => ({
@@ -133,7 +138,7 @@ const entryRow = ({ budgetIds, ref, kind, spent, held, cap, at }: Entry) => ({
 
 const keepAnswers = `
   insert into idempotency_keys (client_id, key, request_hash, status, body, headers, expires_at)
-  select * from jsonb_to_recordset($1::text::jsonb) as k(client_id text, key text,
+  select * from jsonb_to_recordset($2::text::jsonb) as k(client_id text, key text,
     request_hash text, status int, body jsonb, headers jsonb, expires_at timestamptz)
   order by 1, 2
   on conflict do nothing
@@ -149,18 +154,30 @@ const answerRow = ({ clientId, key, requestHash, expiresAt, answer }: KeptAnswer
   expires_at: expiresAt,
 })
 
+/** One statement: each of its own would be one more message to the database and back. */
+const writeAll = `
+  with moved as (${moveBudgets}), kept as (${keepAnswers}), added as (${addReservations}),
+    ended as (${endReservations}), leased as (${putLeases}), counted as (${putMinutes}),
+    entered as (${addEntries})
+  select (select count(*)::int from moved) as moved, (select count(*)::int from kept) as kept`
+
 /** @throws KeyTaken, and then nothing was written */
 export const writeChanges = async (query: Query, changes: Changes): Promise<void> => {
-  const write = async <T>(text: string, rows: readonly T[], toRow: (row: T) => object) =>
-    rows.length > 0 ? (await query(text, [JSON.stringify(rows.map(toRow))])).length : 0
-  const [moved, kept] = await Promise.all([
-    write(moveBudgets, changes.budgets, budgetRow),
-    write(keepAnswers, changes.answers, answerRow),
-    write(putReservations, changes.reservations, reservationRow),
-    write(putLeases, changes.leases, leaseRow),
-    write(putMinutes, changes.minutes, minuteRow),
-    write(addEntries, changes.entries, entryRow),
-  ])
-  if (kept < changes.answers.length) throw new KeyTaken()
-  if (moved < changes.budgets.length) throw new Error('a budget has moved under its lock')
+  const { budgets, answers } = changes
+  const parts = [
+    budgets.map(budgetRow),
+    answers.map(answerRow),
+    changes.newReservations.map(reservationRow),
+    changes.endedReservations.map(reservationRow),
+    changes.leases.map(leaseRow),
+    changes.minutes.map(minuteRow),
+    changes.entries.map(entryRow),
+  ]
+  if (parts.every((rows) => rows.length === 0)) return
+  const [written] = await query(
+    writeAll,
+    parts.map((rows) => JSON.stringify(rows)),
+  )
+  if (written?.kept !== answers.length) throw new KeyTaken()
+  if (written?.moved !== budgets.length) throw new Error('a budget has moved under its lock')
 }
