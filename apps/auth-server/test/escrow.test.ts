@@ -1,5 +1,5 @@
 /** Money that is set aside for a child: guaranteed, and given back. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { delegateOnce, type FormFields, openTestServer, type TestServer } from './harness.js'
 import {
   budget,
@@ -260,4 +260,22 @@ test('an admin raises it out of the parent, and lowers it as far and as soon as 
   expect(await books(parent.id)).toEqual(['0', '200000'])
   expect((await reserve(server, { token: own.token, amount_usd: '0.21' })).status).toBe(402)
   expect((await reserve(server, { token: own.token, amount_usd: '0.2' })).status).toBe(201)
+})
+
+test('many that draw on different budgets are closed together, not one after the other', async () => {
+  const escrows = await Promise.all(
+    Array.from({ length: 12 }, async () => {
+      const above = await delegateOnce(server, { agent_limits: limits('1') })
+      const fields = { agent_limits: limits('0.5'), budget_mode: 'escrow' }
+      const made = await delegateOnce(server, fields, 'researcher', 'scraper', above.token)
+      return delegationOf(made.token)
+    }),
+  )
+  const transactions = vi.spyOn(server.database, 'ledger')
+  const closed = await Promise.all(escrows.map((id) => close('researcher', id)))
+  expect(closed.map(({ status }) => status)).toEqual(escrows.map(() => 200))
+  // One batch or a few, each with a second round for the budgets above.
+  expect(transactions.mock.calls.length).toBeLessThan(escrows.length)
+  transactions.mockRestore()
+  await checkBooks(server)
 })

@@ -280,3 +280,35 @@ test('keys and balances outlive the process', async () => {
   await created.drop()
   rmSync(folder, { recursive: true, force: true })
 })
+
+describe('a retry that comes late', () => {
+  test('is answered as the first time after the token has expired', async () => {
+    const { token, delegation_id } = await lend(server, '1')
+    const [reserveKey, leaseKey, otherKey] = [newKey(), newKey(), newKey()]
+    const lease = { token, want_usd: '0.1' }
+    const ask = (key: string) => reserve(server, { token, amount_usd: '0.04' }, key)
+    const borrow = (key: string) => server.ledger('docs-server', '/leases', lease, key)
+    const first = [await ask(reserveKey), await borrow(leaseKey)]
+    const before = await budget(server, delegation_id)
+    server.clock.advance(300)
+    const again = [await ask(reserveKey), await borrow(leaseKey)]
+    expect(again.map(({ status }) => status)).toEqual([201, 201])
+    expect(again.map(({ body }) => body)).toEqual(first.map(({ body }) => body))
+    expect(await budget(server, delegation_id)).toEqual(before)
+    for (const answer of [await ask(otherKey), await borrow(otherKey)]) {
+      expect([answer.status, answer.body.error_detail]).toEqual([403, 'token_expired'])
+    }
+  })
+
+  test('with the key of something else is a conflict, and with another token tells nothing', async () => {
+    const { token } = await lend(server, '1')
+    const other = await lend(server, '1')
+    const key = newKey()
+    await reserve(server, { token, amount_usd: '0.04' }, key)
+    server.clock.advance(300)
+    expect((await reserve(server, { token, amount_usd: '0.05' }, key)).status).toBe(409)
+    expect((await reserve(server, { token: other.token, amount_usd: '0.04' }, key)).status).toBe(
+      409,
+    )
+  })
+})

@@ -17,12 +17,10 @@ afterAll(async () => {
   await server.close()
 })
 
-const reserveAs = (client: string) =>
-  server.ledger(client, '/reservations', {
-    delegation_id,
-    amount_usd: '0.000001',
-    action: 'docs.read',
-  })
+const reserveAs = (client: string, key?: string) => {
+  const asked = { delegation_id, amount_usd: '0.000001', action: 'docs.read' }
+  return server.ledger(client, '/reservations', asked, key)
+}
 
 const leaseAs = (client: string) =>
   server.ledger(client, '/leases', { delegation_id, want_usd: '0.000001' })
@@ -39,7 +37,8 @@ const fill = (count: number): Promise<unknown> =>
   )
 
 test('a client has so many reservations and leases open at most, and others are not held up', async () => {
-  expect((await reserveAs('docs-server')).status).toBe(201)
+  const first = await reserveAs('docs-server', 'the-first')
+  expect(first.status).toBe(201)
   await fill(maxOpenHolds - 4)
   server.clock.advance(1)
   // One was there: three more fit, a lease among them.
@@ -58,6 +57,8 @@ test('a client has so many reservations and leases open at most, and others are 
     ])
     expect(headers.get('retry-after')).toBe('10')
   }
+  // A retry opens nothing.
+  expect((await reserveAs('docs-server', 'the-first')).body).toEqual(first.body)
   expect((await reserveAs('mail-server')).status).toBe(201)
   expect((await leaseAs('mail-server')).status).toBe(201)
   const released = await server.ledger('docs-server', `/reservations/${last.body.id}/release`, {})
@@ -78,8 +79,8 @@ test('a count that failed is asked for again by whoever comes next', async () =>
   const counts = [() => Promise.reject(new Error('away')), () => Promise.resolve(0)]
   const budgets = { openHolds: () => (counts.shift() ?? (() => Promise.resolve(1)))() }
   const holds = createOpenHolds(budgets, server.clock.now, 2)
-  await expect(holds.check('docs-server')).rejects.toThrow('away')
-  await holds.check('docs-server')
-  await holds.check('docs-server')
-  await expect(holds.check('docs-server')).rejects.toThrow('too many')
+  await expect(holds.refusal('docs-server')).rejects.toThrow('away')
+  expect(await holds.refusal('docs-server')).toBeUndefined()
+  expect(await holds.refusal('docs-server')).toBeUndefined()
+  expect((await holds.refusal('docs-server'))?.reason).toBe('too_many_open_holds')
 })

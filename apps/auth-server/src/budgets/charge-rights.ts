@@ -1,9 +1,9 @@
 /** Who may charge what: only a resource server named in the delegation's resources. */
-import { allowsAction, formatUsd, OAuthError } from '@behalf/protocol'
+import { type AccessToken, allowsAction, formatUsd, OAuthError } from '@behalf/protocol'
 import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
 import type { Delegation } from '../store/delegations.js'
-import { verifyAccessToken } from '../verify-access-token.js'
+import { checkTimes, readSigned } from '../verify-access-token.js'
 
 /** Unknown and somebody else's look the same. */
 export const notFound = (): OAuthError =>
@@ -21,33 +21,58 @@ export const serves = (
   { resources }: Pick<Delegation, 'resources'>,
 ): boolean => resources.some((resource) => own.includes(resource))
 
-const byToken = async (token: string, caller: Client, deps: Deps): Promise<Delegation> => {
-  const { audience, lineage, mayAct } = verifyAccessToken(token, deps)
-  const mine = audience.filter((resource) => caller.serves.includes(resource))
-  const delegation = await deps.store.delegations.find(lineage.at(-1) ?? '')
-  const isForCaller = mine.some((resource) => delegation?.resources.includes(resource))
-  if (!delegation || !isForCaller || mayAct) {
-    throw denied('The token is not for a resource of this client.', 'wrong_audience')
-  }
-  return delegation
-}
-
-const byId = async (id: string, caller: Client, deps: Deps): Promise<Delegation> => {
-  const delegation = await deps.store.delegations.find(id)
-  if (!delegation || !serves(caller, delegation)) throw notFound()
-  return delegation
+/** What is to be charged, and why not. */
+export interface Charge {
+  delegation: Delegation
+  /**
+   * Thrown when the key of the request was never answered: a retry gets its answer, however late it
+   * comes, and a refusal that may pass is nobody's answer.
+   */
+  refusal: OAuthError | undefined
 }
 
 /** A bad token is the answer to a good request: 403, since 401 would speak of the caller itself. */
-const asDenial = (error: unknown): never => {
-  if (error instanceof OAuthError && error.code === 'invalid_token') {
-    throw new OAuthError('access_denied', {
-      description: 'The token is not acceptable.',
-      reason: error.reason,
-      cause: error,
-    })
+const asDenial = (error: unknown): OAuthError => {
+  if (!(error instanceof OAuthError) || error.code !== 'invalid_token') throw error
+  return new OAuthError('access_denied', {
+    description: 'The token is not acceptable.',
+    reason: error.reason,
+    cause: error,
+  })
+}
+
+const refusalOf = (check: () => void): OAuthError | undefined => {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    return asDenial(error)
   }
-  throw error
+}
+
+const readToken = (token: string, deps: Deps): AccessToken => {
+  try {
+    return readSigned(token, deps)
+  } catch (error) {
+    throw asDenial(error)
+  }
+}
+
+const byToken = async (text: string, caller: Client, deps: Deps): Promise<Charge> => {
+  const token = readToken(text, deps)
+  const mine = token.audience.filter((resource) => caller.serves.includes(resource))
+  const delegation = await deps.store.delegations.find(token.lineage.at(-1) ?? '')
+  const isForCaller = mine.some((resource) => delegation?.resources.includes(resource))
+  if (!delegation || !isForCaller || token.mayAct) {
+    throw denied('The token is not for a resource of this client.', 'wrong_audience')
+  }
+  return { delegation, refusal: refusalOf(() => checkTimes(token, deps)) }
+}
+
+const byId = async (id: string, caller: Client, deps: Deps): Promise<Charge> => {
+  const delegation = await deps.store.delegations.find(id)
+  if (!delegation || !serves(caller, delegation)) throw notFound()
+  return { delegation, refusal: undefined }
 }
 
 /**
@@ -59,11 +84,13 @@ export const chargeable = async (
   asked: { token?: string | undefined; delegation_id?: string | undefined },
   caller: Client,
   deps: Deps,
-): Promise<Delegation> => {
+): Promise<Charge> => {
   const { token, delegation_id: id } = asked
-  return token === undefined
+  const charge = await (token === undefined
     ? byId(id ?? '', caller, deps)
-    : byToken(token, caller, deps).catch(asDenial)
+    : byToken(token, caller, deps))
+  const tooMany = await deps.openHolds.refusal(caller.client_id)
+  return { ...charge, refusal: charge.refusal ?? tooMany }
 }
 
 /**

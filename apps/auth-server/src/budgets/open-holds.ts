@@ -10,8 +10,8 @@ const freshMs = 1000
 const maxClients = 10_000
 
 export interface OpenHolds {
-  /** @throws OAuthError `rate_limited` when this client has too much open */
-  check: (clientId: string) => Promise<void>
+  /** `rate_limited` when this client has too much open. */
+  refusal: (clientId: string) => Promise<OAuthError | undefined>
 }
 
 const tooMany = (): OAuthError =>
@@ -47,12 +47,12 @@ export const createOpenHolds = (
     return count
   }
   return {
-    check: async (clientId) => {
+    refusal: async (clientId) => {
       const count = countOf(clientId)
       count.since += 1
       // Those that ask while this one waits come after it.
       const { since } = count
-      if ((await count.open) + since > limit) throw tooMany()
+      return (await count.open) + since > limit ? tooMany() : undefined
     },
   }
 }

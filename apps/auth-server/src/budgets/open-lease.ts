@@ -152,8 +152,7 @@ export const openLease = async (
   caller: Client,
   deps: Deps,
 ): Promise<StoredAnswer> => {
-  const delegation = await chargeable(body, caller, deps)
-  await deps.openHolds.check(caller.client_id)
+  const { delegation, refusal } = await chargeable(body, caller, deps)
   const { token: _, delegation_id: __, holder = '', ...wanted } = body
   const now = deps.now()
   const id = deps.newId('lse')
@@ -168,7 +167,10 @@ export const openLease = async (
       leasesOf,
       countsRequests: true,
     }),
-    decide: (book) =>
-      decide(book, { id, holder: holder === '' ? id : holder, ...leasesOf }, body, delegation),
+    decide: (book) => {
+      if (refusal) throw refusal
+      const asked = { id, holder: holder === '' ? id : holder, ...leasesOf }
+      return decide(book, asked, body, delegation)
+    },
   })
 }

@@ -67,8 +67,7 @@ export const reserve = async (
   caller: Client,
   deps: Deps,
 ): Promise<StoredAnswer> => {
-  const delegation = await chargeable(body, caller, deps)
-  await deps.openHolds.check(caller.client_id)
+  const { delegation, refusal } = await chargeable(body, caller, deps)
   const { amount_usd: amount, action, ttl_seconds: ttlSeconds, on_expiry: onExpiry } = body
   const now = deps.now()
   const { client_id: clientId } = caller
@@ -81,11 +80,12 @@ export const reserve = async (
       lineage: delegation.lineage,
     }),
     decide: (book) => {
+      if (refusal) throw refusal
       const path = book.drawing(delegation.budget_ids)
       const made = { id, ...asked }
       const money = book.money(path)
-      const refusal = refusalOf(delegation, made, money, book.isAlive(delegation.lineage))
-      return refusal ?? answerOf(hold(book, made, path), money)
+      const no = refusalOf(delegation, made, money, book.isAlive(delegation.lineage))
+      return no ?? answerOf(hold(book, made, path), money)
     },
   })
 }

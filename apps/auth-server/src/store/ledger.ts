@@ -61,6 +61,22 @@ const checkPeriods = ({ budgets }: Page, works: readonly LedgerWork[], now: Date
   if (missing.length > 0) throw new MissingBudgets(missing)
 }
 
+/** All that is missing for all of them, at once: a round for each would hold up whoever comes next. */
+const decideEach = (book: Book, works: readonly LedgerWork[]): Outcome[] => {
+  const missing: string[] = []
+  const outcomes = works.map((work): Outcome => {
+    try {
+      return decideOne(book, work)
+    } catch (error) {
+      if (!(error instanceof MissingBudgets)) throw error
+      missing.push(...error.ids)
+      return { error }
+    }
+  })
+  if (missing.length > 0) throw new MissingBudgets([...new Set(missing)])
+  return outcomes
+}
+
 const decideAll = async (
   query: Query,
   works: readonly LedgerWork[],
@@ -70,7 +86,7 @@ const decideAll = async (
   const page = await readPage(query, works, more, now)
   checkPeriods(page, works, now)
   const book = createBook(page, now)
-  const outcomes = works.map((work) => decideOne(book, work))
+  const outcomes = decideEach(book, works)
   await writeChanges(query, book.changes())
   return outcomes
 }
