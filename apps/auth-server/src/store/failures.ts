@@ -42,6 +42,10 @@ export const isDatabaseAway = (error: unknown): boolean => {
   return code !== undefined && (awayCodes.has(code) || code.startsWith('08'))
 }
 
+/** PostgreSQL recovers, and takes connections when it has. */
+export const isDatabaseStarting = (error: unknown): boolean =>
+  codeOf(databaseError(error)) === '57P03'
+
 /** PostgreSQL asks to try again: a serialization failure or a deadlock. */
 const isRetryable = (error: unknown): boolean => {
   const code = codeOf(databaseError(error))

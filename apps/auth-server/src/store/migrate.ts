@@ -1,10 +1,12 @@
 /** Brings the schema up to date at start. Several servers may start at once. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { PgliteDatabase } from 'drizzle-orm/pglite'
 import { migrate as migrateWithPglite } from 'drizzle-orm/pglite/migrator'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as migrateWithPostgres } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
+import { isDatabaseStarting } from './failures.js'
 import type * as schema from './schema.js'
 
 // Two levels up, both from src/store and, bundled, from dist: see the test that starts dist.
@@ -18,8 +20,25 @@ export const migrationLock = 5_291_701
 export const migratePglite = (database: PgliteDatabase<typeof schema>): Promise<void> =>
   migrateWithPglite(database, { migrationsFolder })
 
+const attemptEveryMs = 250
+const maxAttempts = 40
+
+/** PostgreSQL is there, and recovers: it says so, and takes connections in a moment. */
+const whenStarted = async (run: () => Promise<void>): Promise<void> => {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run()
+    } catch (error) {
+      if (!isDatabaseStarting(error) || attempt === maxAttempts) throw error
+      await sleep(attemptEveryMs)
+    }
+  }
+}
+
 /** On one connection of its own, under an advisory lock: the second server waits, then finds it done. */
-export const migratePostgres = async (url: string): Promise<void> => {
+export const migratePostgres = (url: string): Promise<void> => whenStarted(() => migrateOnce(url))
+
+const migrateOnce = async (url: string): Promise<void> => {
   const client = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 10 })
   try {
     await client`select pg_advisory_lock(${migrationLock}::bigint)`
