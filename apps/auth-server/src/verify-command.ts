@@ -14,6 +14,11 @@ const lineOf = (one: Difference): string =>
 
 /** Opening a folder that is not there would make an empty database of it. */
 const checkThere = (databaseUrl: string): void => {
+  if (databaseUrl === 'memory:') {
+    throw new ConfigError(
+      'DATABASE_URL: what is in memory ends with its process, and has no books here',
+    )
+  }
   const [, path] = /^pglite:(.+)$/.exec(databaseUrl) ?? []
   if (path === undefined || existsSync(path)) return
   throw new ConfigError(`DATABASE_URL: there is no database in ${path}`)

@@ -61,6 +61,8 @@ test('it says that the books are right, and which balance is not', async () => {
 test('it makes no database where there is none, and knows its commands', async () => {
   const { code, output } = await verify(`pglite:${join(folder, 'nothing')}`)
   expect([code, output]).toEqual([1, expect.stringContaining('there is no database in')])
+  const memory = await verify('memory:')
+  expect([memory.code, memory.output]).toEqual([1, expect.stringContaining('in memory ends with')])
   const unknown = await new Promise<string>((resolve) => {
     execFile(process.execPath, [main, 'verify'], { cwd: folder }, (_, __, errors) => {
       resolve(errors)

@@ -59,7 +59,7 @@ export interface Verifier {
   ) => Promise<T>
   /** The value of `WWW-Authenticate`; `undefined` where a new token would not help. */
   challenge: (error: unknown) => string | undefined
-  /** The answer to whatever was thrown. */
+  /** The answer to whatever was thrown. What is no refusal is a failure of yours: the log has it. */
   toResponse: (error: unknown) => Response
   revocation: () => RevocationStatus
   /**
@@ -192,7 +192,12 @@ export const createVerifier = (options: VerifierOptions): Verifier => {
     chargeWithReceipt: budgets.chargeWithReceipt,
     chargeStream: budgets.chargeStream,
     challenge: (error) => challenge(error, settings),
-    toResponse: (error) => toResponse(error, settings),
+    toResponse: (error) => {
+      const { stack } = Object(error) as Error
+      if (!isOAuthError(error))
+        settings.logger.error('A request has failed.', { ...why(error), stack })
+      return toResponse(error, settings)
+    },
     revocation: parts.feed.status,
     flush: budgets.flush,
     close: () => {

@@ -175,6 +175,21 @@ describe('anything else', () => {
     expect(JSON.parse(text)).toMatchObject({ error: 'server_error', status: 500 })
   })
 
+  it('is told to the log, unless it is a refusal', async () => {
+    const logged: unknown[][] = []
+    const logger = { ...console, error: (...said: unknown[]) => logged.push(said) }
+    const { toResponse: answer } = verifierFor(issuer, { revocation: 'off', logger })
+    answer(new OAuthError('insufficient_scope'))
+    expect(logged).toEqual([])
+    answer(new TypeError('docs is undefined'))
+    const [[message, details] = []] = logged
+    expect(message).toBe('A request has failed.')
+    expect(details).toMatchObject({
+      message: 'docs is undefined',
+      stack: expect.stringContaining('challenges.test'),
+    })
+  })
+
   it('keeps causes, hints and details of a failure to itself', async () => {
     const error = new OAuthError('temporarily_unavailable', {
       description: 'Try again.',
