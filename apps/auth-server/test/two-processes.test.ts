@@ -169,13 +169,18 @@ describe.runIf(inject('postgresUrl'))('two server processes', () => {
     expect(missed).toEqual([])
   }, 60_000)
 
-  test('two hundred charges through both spend one budget to the last cent and no further', async () => {
+  test('a thousand charges at once through both spend a tree of three levels to the last cent', async () => {
+    const lend = async (from: string, to: string, token: string, usd: string) => {
+      const limits = { agent_limits: `{"cost_budget_usd":"${usd}"}`, scope: 'docs:read' }
+      const handOff = await exchange(at(0), from, token, { requested_actor: to, ...limits })
+      const taken = await exchange(at(1), to, handOff.body.access_token)
+      expect(taken.status).toBe(200)
+      return taken.body.access_token
+    }
     const credentials = { grant_type: 'client_credentials', resource: docs }
-    const own = await post(`${at(0)}/token`, 'orchestrator', credentials)
-    const limits = { agent_limits: '{"cost_budget_usd":"1"}', scope: 'docs:read' }
-    const more = { requested_actor: 'researcher', ...limits }
-    const handOff = await exchange(at(0), 'orchestrator', own.body.access_token, more)
-    const token = (await exchange(at(1), 'researcher', handOff.body.access_token)).body.access_token
+    const root = (await post(`${at(0)}/token`, 'orchestrator', credentials)).body.access_token
+    const parent = await lend('orchestrator', 'researcher', root, '5')
+    const child = await lend('researcher', 'scraper', parent, '2')
     const reserve = async (index: number): Promise<number> => {
       const response = await fetch(`${at(index)}/ledger/reservations`, {
         method: 'POST',
@@ -184,13 +189,20 @@ describe.runIf(inject('postgresUrl'))('two server processes', () => {
           'Content-Type': 'application/json',
           'Idempotency-Key': `two-processes-${index}`,
         },
-        body: JSON.stringify({ token, amount_usd: '0.01', action: 'docs.read' }),
+        body: JSON.stringify({
+          token: index % 4 < 2 ? parent : child,
+          amount_usd: '0.10',
+          action: 'docs.read',
+        }),
       })
       await response.arrayBuffer()
       return response.status
     }
-    const statuses = await Promise.all(Array.from({ length: 200 }, (_, index) => reserve(index)))
-    expect(statuses.filter((status) => status === 201)).toHaveLength(100)
-    expect(statuses.filter((status) => status === 402)).toHaveLength(100)
+    const statuses = await Promise.all(Array.from({ length: 1000 }, (_, index) => reserve(index)))
+    expect(statuses.filter((status) => status === 201)).toHaveLength(50)
+    expect(statuses.filter((status) => status === 402)).toHaveLength(950)
+    const [deadlocks] = await sql`
+      select deadlocks::int as n from pg_stat_database where datname = current_database()`
+    expect(deadlocks?.n).toBe(0)
   }, 60_000)
 })
