@@ -61,14 +61,15 @@ input[aria-invalid=true] { border-color: var(--error); border-width: 2px; }
   accent-color: var(--accent); }
 .choice strong { display: block; }
 .choice small { display: block; color: var(--soft); font-size: .9rem; }
-button {
-  width: 100%; min-height: 2.9rem; padding: .55rem 1rem; font: inherit; font-weight: 600;
+button, a.button {
+  display: block; width: 100%; text-align: center; text-decoration: none; min-height: 2.9rem; padding: .55rem 1rem; font: inherit; font-weight: 600;
   border-radius: .5rem; border: 1px solid var(--accent); background: var(--accent);
   color: var(--on-accent); cursor: pointer;
 }
-button.quiet { background: transparent; color: var(--text); border-color: var(--edge); }
+button.quiet, a.button { background: transparent; color: var(--text); border-color: var(--edge); }
 button.danger { background: transparent; color: var(--error); border-color: var(--error); }
-button:hover { filter: brightness(1.08); }
+button:hover, a.button:hover { filter: brightness(1.08); }
+a.button + a.button { margin-top: .75rem; }
 .row { display: flex; flex-wrap: wrap; gap: .75rem; }
 .row > * { flex: 1 1 9rem; margin: 0; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
