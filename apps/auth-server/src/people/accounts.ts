@@ -1,4 +1,5 @@
 /** What a person can do at our pages, one function each. better-auth does the work, behind `load`. */
+import { z } from 'zod'
 import type { Auth } from './auth.js'
 import type { PasswordStanding } from './breached-passwords.js'
 import type { PasswordHashing } from './hash-ahead.js'
@@ -49,6 +50,12 @@ const checkNewPassword = async (
   if (standing === 'unknown') throw refusePerson('password_unchecked')
 }
 
+const emailSchema = z.email().max(254)
+
+const checkEmail = (email: string): void => {
+  if (!emailSchema.safeParse(email).success) throw refusePerson('malformed_email')
+}
+
 export const createAccounts = ({ load, passwords, isBreached }: AccountsOptions) => ({
   signIn: async (
     headers: Headers,
@@ -70,6 +77,7 @@ export const createAccounts = ({ load, passwords, isBreached }: AccountsOptions)
     name: string
     returnTo: string
   }): Promise<void> => {
+    checkEmail(body.email)
     await checkNewPassword(body.password, isBreached)
     const { api } = await load()
     const { returnTo: callbackURL, ...person } = body
@@ -82,6 +90,7 @@ export const createAccounts = ({ load, passwords, isBreached }: AccountsOptions)
   },
 
   requestReset: async (email: string): Promise<void> => {
+    checkEmail(email)
     const { api } = await load()
     await run(() => api.requestPasswordReset({ body: { email }, returnHeaders: true }))
   },

@@ -56,9 +56,18 @@ export const refusePerson = (
 ): OAuthError =>
   new OAuthError('access_denied', { status: statusByReason[reason], reason, headers })
 
+/** The shape of better-auth's errors; its class would have to be loaded to be asked for. */
+interface LibraryError {
+  statusCode?: unknown
+  body?: { code?: unknown }
+}
+
 /** Anything that is no refusal of better-auth's stays what it is. */
 export const toPersonRefusal = (error: unknown): unknown => {
-  const code = (error as { body?: { code?: unknown } } | undefined)?.body?.code
-  const reason = typeof code === 'string' ? reasonByCode.get(code) : undefined
-  return reason === undefined ? error : refusePerson(reason)
+  const { statusCode, body } = (error ?? {}) as LibraryError
+  if (typeof statusCode !== 'number' || statusCode >= 500) return error
+  const reason = reasonByCode.get(String(body?.code))
+  if (reason !== undefined) return refusePerson(reason)
+  const description = 'Something in the form cannot be read.'
+  return new OAuthError('invalid_request', { description, reason: 'malformed_form', cause: error })
 }
