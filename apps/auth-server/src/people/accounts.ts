@@ -1,4 +1,5 @@
 /** What a person can do at our pages, one function each. better-auth does the work, behind `load`. */
+import { isOAuthError, OAuthError } from '@behalf/protocol'
 import { z } from 'zod'
 import type { Auth } from './auth.js'
 import type { PasswordStanding } from './breached-passwords.js'
@@ -24,6 +25,8 @@ export interface TwoFactorSetUp {
 
 export interface AccountsOptions {
   load: () => Promise<Auth>
+  /** The next `load` starts from the configuration again. */
+  reload: () => void
   passwords: PasswordHashing
   isBreached: (password: string) => Promise<PasswordStanding>
 }
@@ -56,7 +59,15 @@ const checkEmail = (email: string): void => {
   if (!emailSchema.safeParse(email).success) throw refusePerson('malformed_email')
 }
 
-export const createAccounts = ({ load, passwords, isBreached }: AccountsOptions) => ({
+const unreachable = (cause?: unknown): OAuthError =>
+  new OAuthError('temporarily_unavailable', {
+    description: 'The other site does not answer. Try again soon, or sign in another way.',
+    reason: 'provider_unreachable',
+    headers: { 'Retry-After': '10' },
+    cause,
+  })
+
+export const createAccounts = ({ load, reload, passwords, isBreached }: AccountsOptions) => ({
   signIn: async (
     headers: Headers,
     body: { email: string; password: string; returnTo: string },
@@ -138,8 +149,12 @@ export const createAccounts = ({ load, passwords, isBreached }: AccountsOptions)
     const body = { provider, callbackURL, disableRedirect: true }
     const { cookies, response } = await run(() =>
       api.signInSocial({ body, headers, returnHeaders: true }),
-    )
-    if (!response.url) throw refusePerson('provider_unknown')
+    ).catch((error: unknown) => {
+      // It is configured, or we would not be here: its discovery failed when all was set up.
+      reload()
+      throw isOAuthError(error) ? unreachable(error) : error
+    })
+    if (!response.url) throw unreachable()
     return { cookies, url: response.url }
   },
 
@@ -160,7 +175,7 @@ export const createAccounts = ({ load, passwords, isBreached }: AccountsOptions)
       }),
     )
     const { url } = (await answer.json()) as { url?: unknown }
-    if (!answer.ok || typeof url !== 'string') throw refusePerson('provider_unknown')
+    if (!answer.ok || typeof url !== 'string') throw unreachable()
     return { cookies: answer.headers.getSetCookie(), url }
   },
 

@@ -70,13 +70,35 @@ const isOrganizationSignIn = (path: string | undefined): boolean =>
   path?.startsWith('/sso/callback') ?? false
 
 const userHooks = ({ config, join }: AuthOptions) => ({
-  before: async (_user: object, context: { path?: string } | null) => {
-    if (config.sign_up === 'open' || isOrganizationSignIn(context?.path)) return
-    throw new APIError('FORBIDDEN', { code: 'SIGN_UP_CLOSED' })
+  before: async <User extends object>(user: User, context: { path?: string } | null) => {
+    // Within its own domain, which `checkDomain` holds it to, it is the word on addresses.
+    if (isOrganizationSignIn(context?.path)) return { data: { ...user, emailVerified: true } }
+    if (config.sign_up === 'closed') throw new APIError('FORBIDDEN', { code: 'SIGN_UP_CLOSED' })
+    return { data: user }
   },
   after: async ({ id }: { id: string }) => {
     if (config.default_tenant_id !== undefined) await join(id, config.default_tenant_id)
   },
+})
+
+interface IncomingPerson {
+  user: { email?: string | undefined }
+  source: { sso?: { providerId: string } | undefined }
+}
+
+/** Or the provider of one organization could sign in as the people of another. */
+const checkDomain =
+  ({ sso }: PeopleConfig) =>
+  async ({ user, source }: IncomingPerson) => {
+    if (!source.sso) return undefined
+    const provider = sso.find(({ provider_id }) => provider_id === source.sso?.providerId)
+    const domain = user.email?.toLowerCase().split('@').at(-1)
+    return provider?.domain === domain ? undefined : { error: 'FOREIGN_DOMAIN' }
+  }
+
+/** Who they are is all that we ask elsewhere. A token that is not kept cannot be stolen. */
+const withoutTokens = async <Account extends object>(account: Account) => ({
+  data: { ...account, accessToken: null, refreshToken: null, idToken: null },
 })
 
 const socialProviders = ({ social }: PeopleConfig) =>
@@ -99,6 +121,11 @@ const oidcProviders = ({ oidc }: PeopleConfig) =>
     requireIdTokenVerification: true,
   }))
 
+const upstreamOrigins = ({ sso }: PeopleConfig): string[] =>
+  sso.flatMap(({ issuer, discovery_url: url = issuer }) =>
+    [issuer, url].map((one) => new URL(one).origin),
+  )
+
 /** Half a second more to load, so only for who has configured it. */
 const ssoPlugins = async ({ config, join }: AuthOptions) => {
   if (config.sso.length === 0) return []
@@ -112,11 +139,14 @@ const ssoPlugins = async ({ config, join }: AuthOptions) => {
         pkce: true,
         clientId: one.client_id,
         clientSecret: String(one.client_secret),
+        scopes: ['openid', 'email', 'profile'],
         discoveryEndpoint: one.discovery_url ?? `${one.issuer}/.well-known/openid-configuration`,
       },
     })),
     // Ours stand in the file, and nobody registers another.
     providersLimit: 0,
+    // The operator has verified them by writing them down.
+    domainVerification: { enabled: true },
     organizationProvisioning: { disabled: true },
     provisionUserOnEveryLogin: true,
     provisionUser: async ({ user, provider }) => {
@@ -203,7 +233,8 @@ export const createAuth = async (options: AuthOptions) => {
     basePath: `${base}/auth`,
     secret: options.secret,
     database: peopleAdapter(options.database),
-    trustedOrigins: [origin],
+    // Where pages may lead is decided by `safeReturnTo`; this lets it talk to providers in the house.
+    trustedOrigins: [origin, ...upstreamOrigins(config)],
     emailAndPassword: emailAndPassword(options),
     emailVerification: {
       sendOnSignUp: config.require_verified_email,
@@ -213,17 +244,22 @@ export const createAuth = async (options: AuthOptions) => {
         letters.verify(user.email, token, new URL(url).searchParams.get('callbackURL')),
     },
     socialProviders: socialProviders(config),
-    account: { encryptOAuthTokens: true, storeStateStrategy: 'cookie' },
+    account: { updateAccountOnSignIn: false, storeStateStrategy: 'cookie' },
     verification: { storeIdentifier: 'hashed' },
     session: {
       expiresIn: config.session_lifetime_hours * 3600,
       disableSessionRefresh: true,
       cookieCache: { enabled: false },
     },
-    user: { changeEmail: { enabled: false }, deleteUser: { enabled: false } },
+    user: {
+      changeEmail: { enabled: false },
+      deleteUser: { enabled: false },
+      validateUserInfo: checkDomain(config),
+    },
     databaseHooks: {
       session: { create: sessionHooks(options) },
       user: { create: userHooks(options) },
+      account: { create: { before: withoutTokens }, update: { before: withoutTokens } },
     },
     onAPIError: { errorURL: `${issuer}/sign-in` },
     // Ours counts over all servers, and at the pages as well.

@@ -56,16 +56,20 @@ const chooseMailer = ({ mailer, config, issuer, log }: PeopleOptions): Mailer =>
   return isLoopback(issuer) ? printingMailer(log) : missingMailer(log)
 }
 
-/** Runs once, at the first call. One that fails is tried again at the next. */
-const once = <T>(run: () => Promise<T>): (() => Promise<T>) => {
+/** Runs once, at the first call. One that fails, or is forgotten, is run again at the next. */
+const once = <T>(run: () => Promise<T>) => {
   let running: Promise<T> | undefined
-  return () => {
+  const forget = (): void => {
+    running = undefined
+  }
+  const get = (): Promise<T> => {
     running ??= run().catch((error: unknown) => {
-      running = undefined
+      forget()
       throw error
     })
     return running
   }
+  return { get, forget }
 }
 
 const toSession = (record: SessionRecord): PersonSession => {
@@ -91,7 +95,7 @@ export const openPeople = (options: PeopleOptions): PeopleRoom => {
   const join = (userId: string, organizationId: string) =>
     store.people.join({ id: newId('mbr'), userId, organizationId, role: 'member' })
   const { find, confirmEmail } = store.people
-  const load = once(async (): Promise<Auth> => {
+  const { get: load, forget: reload } = once(async (): Promise<Auth> => {
     const { createAuth } = await import('./auth.js')
     const shared = { issuer, secret, config, database, passwords, letters, newId, now, log }
     return createAuth({ ...shared, find, join, confirmEmail })
@@ -115,6 +119,6 @@ export const openPeople = (options: PeopleOptions): PeopleRoom => {
       return auth.handler(request)
     },
   }
-  const accounts = createAccounts({ load, passwords, isBreached })
+  const accounts = createAccounts({ load, reload, passwords, isBreached })
   return { people, accounts, limits: createLimits(store, now), config }
 }

@@ -364,7 +364,7 @@ export const sessions = pgTable(
   ],
 )
 
-/** How a person proves who they are: a password, or an account elsewhere. Tokens are sealed. */
+/** How a person proves who they are: a password, or an account elsewhere. */
 export const accounts = pgTable(
   'accounts',
   {
@@ -375,9 +375,10 @@ export const accounts = pgTable(
     accountId: text('account_id').notNull(),
     /** Salted and slow, with its parameters. */
     password: text('password_hash'),
-    accessToken: text('access_token_sealed'),
-    refreshToken: text('refresh_token_sealed'),
-    idToken: text('id_token_sealed'),
+    /** Asked for by better-auth, and always empty: nothing is done elsewhere in their name. */
+    accessToken: text('access_token'),
+    refreshToken: text('refresh_token'),
+    idToken: text('id_token'),
     accessTokenExpiresAt: at('access_token_expires_at'),
     refreshTokenExpiresAt: at('refresh_token_expires_at'),
     scope: text('scope'),
@@ -489,6 +490,7 @@ export const ssoProviders = pgTable('sso_providers', {
   providerId: text('provider_id').notNull().unique(),
   organizationId: text('tenant_id').references(() => tenants.tenantId, { onDelete: 'cascade' }),
   domain: text('domain').notNull(),
+  domainVerified: boolean('domain_verified'),
 })
 
 /** How often something was tried within its window. Keys are hashes of what is counted. */
