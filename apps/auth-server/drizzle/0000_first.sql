@@ -4,9 +4,9 @@ CREATE TABLE "accounts" (
 	"provider_id" text NOT NULL,
 	"account_id" text NOT NULL,
 	"password_hash" text,
-	"access_token_sealed" text,
-	"refresh_token_sealed" text,
-	"id_token_sealed" text,
+	"access_token" text,
+	"refresh_token" text,
+	"id_token" text,
 	"access_token_expires_at" timestamp with time zone,
 	"refresh_token_expires_at" timestamp with time zone,
 	"scope" text,
@@ -253,6 +253,7 @@ CREATE TABLE "sso_providers" (
 	"provider_id" text NOT NULL,
 	"tenant_id" text,
 	"domain" text NOT NULL,
+	"domain_verified" boolean,
 	CONSTRAINT "sso_providers_provider_id_unique" UNIQUE("provider_id")
 );
 --> statement-breakpoint
