@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { OpenHolds } from './budgets/open-holds.js'
 import type { Keys } from './keys.js'
 import type { PersonPrefix } from './people/auth.js'
-import type { PeopleRoom } from './people/people.js'
+import type { PeopleAtSignIn } from './people/people.js'
 import type { People } from './people/person.js'
 import type { Store } from './store/store.js'
 
@@ -15,7 +15,7 @@ export interface Deps {
   openHolds: OpenHolds
   people: People
   /** What only the pages of sign-in use. */
-  room: PeopleRoom
+  signIn: PeopleAtSignIn
   now: () => Date
   /** A fresh id such as `dlg_…`, 128 random bits. */
   newId: (prefix: 'at' | 'dlg' | 'lse' | 'rsv' | PersonPrefix) => string

@@ -65,9 +65,10 @@ export const openServer = async (options: ServerOptions) => {
       depsFor: (issuer: string): Deps => {
         const shared = { issuer, store, now, newId, log }
         const own = { secret, database, config: config.people, mailer, passwordCost }
-        const room = openPeople({ ...shared, ...own })
+        const signIn = openPeople({ ...shared, ...own })
         const openHolds = createOpenHolds(store.budgets, now)
-        return { ...shared, keys, openHolds, room, people: options.people ?? room.people }
+        const { people } = signIn
+        return { ...shared, keys, openHolds, signIn, people: options.people ?? people }
       },
       close: () => database.close(),
     }

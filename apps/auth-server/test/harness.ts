@@ -8,7 +8,7 @@ import { type Config, parseConfig } from '../src/config.js'
 import { expireHolds } from '../src/maintenance.js'
 import { hashSecret } from '../src/middleware/authenticate-client.js'
 import type { Mailer } from '../src/people/mailer.js'
-import { createPasswords } from '../src/people/passwords.js'
+import { createPasswords, type PasswordCost } from '../src/people/passwords.js'
 import type { People } from '../src/people/person.js'
 import { openServer } from '../src/server.js'
 import { applyConfig } from '../src/store/apply-config.js'
@@ -197,6 +197,8 @@ export interface TestServerOptions {
   /** In place of the server's own people. */
   people?: People
   mailer?: Mailer
+  /** Quick unless the test is about how slow they are. */
+  passwordCost?: PasswordCost
 }
 
 /** Far too quick for a server that anybody can reach. */
@@ -219,7 +221,7 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
     now: clock.now,
     people: options.people,
     mailer: options.mailer,
-    passwordCost: quickPasswords,
+    passwordCost: options.passwordCost ?? quickPasswords,
   })
   const deps = opened.depsFor(options.issuer ?? issuer)
   const app = createApp(deps)

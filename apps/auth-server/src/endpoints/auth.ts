@@ -8,7 +8,7 @@ export const authEndpoint = (deps: Deps): Handler<Env> =>
   async function authEndpoint(c) {
     const address = addressOf(c, deps)
     if (c.req.method === 'POST' && address !== undefined) {
-      await deps.room.limits.count({ kind: 'sign-in', account: 'passkey', address })
+      await deps.signIn.limits.count({ kind: 'sign-in', account: 'passkey', address })
     }
     const { status, headers, body } = await deps.people.handle(c.req.raw)
     const answer = new Response(body, { status, headers })

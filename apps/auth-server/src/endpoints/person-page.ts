@@ -22,8 +22,8 @@ interface NodeBindings {
 const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address)
 
 /** Undefined where it says nothing: a proxy on this host stands in front of everybody. */
-export const addressOf = (c: Context<Env>, { room }: Deps): string | undefined => {
-  const { address_header: header } = room.config
+export const addressOf = (c: Context<Env>, { signIn }: Deps): string | undefined => {
+  const { address_header: header } = signIn.config
   if (header !== undefined) {
     // A proxy appends; what stands before, the caller may have written.
     const last = c.req.header(header)?.split(',').at(-1)?.trim() ?? ''

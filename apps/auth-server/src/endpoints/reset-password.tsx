@@ -26,7 +26,7 @@ export const resetPasswordForm = (deps: Deps): Handler<Env> =>
   }
 
 const requestLetter = async (c: Context<Env>, deps: Deps): Promise<Response> => {
-  const { accounts, limits } = deps.room
+  const { accounts, limits } = deps.signIn
   const email = (c.var.form.get('email') ?? '').trim().toLowerCase()
   await limits.count({ kind: 'letter', account: email, address: addressOf(c, deps) })
   await accounts.requestReset(email)
@@ -35,7 +35,7 @@ const requestLetter = async (c: Context<Env>, deps: Deps): Promise<Response> => 
 }
 
 const setPassword = async (c: Context<Env>, letter: string, deps: Deps): Promise<Response> => {
-  await deps.room.accounts.reset(letter, c.var.form.get('password') ?? '')
+  await deps.signIn.accounts.reset(letter, c.var.form.get('password') ?? '')
   const links = [[`${baseOf(deps.issuer)}/sign-in`, texts.people.signIn]] as const
   return answerPage(
     c,

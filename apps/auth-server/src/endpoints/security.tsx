@@ -48,7 +48,7 @@ const showSecurity = async (
 ): Promise<Response> => {
   const canAddPasskey = canUsePasskeys(deps)
   const { person, id } = session
-  const passkeys = canAddPasskey ? await deps.room.accounts.passkeys(c.req.raw.headers) : []
+  const passkeys = canAddPasskey ? await deps.signIn.accounts.passkeys(c.req.raw.headers) : []
   const record = await deps.store.people.find(person.sub)
   const page = (
     <SecurityPage
@@ -58,7 +58,7 @@ const showSecurity = async (
       hasCodes={record?.twoFactorEnabled ?? false}
       passkeys={passkeys.map((one) => ({
         id: one.id,
-        name: one.name || texts.security.passkeyUnnamed,
+        name: one.name || texts.security.passkeyOf(one.createdAt),
       }))}
       canAddPasskey={canAddPasskey}
       problem={refused?.text}
@@ -73,7 +73,7 @@ export const securityPage = (deps: Deps): Handler<Env> =>
 
 const startCodes = async (c: Context<Env>, session: PersonSession, deps: Deps) => {
   const password = c.var.form.get('password') ?? ''
-  const { accounts } = deps.room
+  const { accounts } = deps.signIn
   const { cookies, uri, backupCodes } = await accounts.startTwoFactor(c.req.raw.headers, password)
   setCookies(c, cookies)
   const token = issueFormToken(c, deps.issuer, session.id)
@@ -86,7 +86,7 @@ const confirmCodes = async (c: Context<Env>, session: PersonSession, deps: Deps)
   const base = baseOf(deps.issuer)
   try {
     const code = (c.var.form.get('code') ?? '').replace(/\s/g, '')
-    setCookies(c, await deps.room.accounts.enterCode(c.req.raw.headers, code))
+    setCookies(c, await deps.signIn.accounts.enterCode(c.req.raw.headers, code))
     return seeOther(c, `${base}${securityPath}`)
   } catch (error) {
     const { text: problem, status } = refusedBy(c, error)
@@ -97,7 +97,7 @@ const confirmCodes = async (c: Context<Env>, session: PersonSession, deps: Deps)
 
 const stopCodes = async (c: Context<Env>, deps: Deps) => {
   const password = c.var.form.get('password') ?? ''
-  setCookies(c, await deps.room.accounts.stopTwoFactor(c.req.raw.headers, password))
+  setCookies(c, await deps.signIn.accounts.stopTwoFactor(c.req.raw.headers, password))
   return seeOther(c, `${baseOf(deps.issuer)}${securityPath}`)
 }
 
@@ -106,7 +106,7 @@ export const twoFactorSettings = (deps: Deps): Handler<Env> =>
   withSession(securityPath, deps, async (c, session) => {
     try {
       const account = session.person.sub
-      await deps.room.limits.count({ kind: 'code', account, address: addressOf(c, deps) })
+      await deps.signIn.limits.count({ kind: 'code', account, address: addressOf(c, deps) })
       const what = c.var.form.get('do')
       if (what === 'confirm') return await confirmCodes(c, session, deps)
       if (what === 'stop') return await stopCodes(c, deps)
@@ -118,7 +118,7 @@ export const twoFactorSettings = (deps: Deps): Handler<Env> =>
 
 export const removePasskey = (deps: Deps): Handler<Env> =>
   withSession(securityPath, deps, async (c) => {
-    await deps.room.accounts.removePasskey(c.req.raw.headers, c.var.form.get('id') ?? '')
+    await deps.signIn.accounts.removePasskey(c.req.raw.headers, c.var.form.get('id') ?? '')
     return seeOther(c, `${baseOf(deps.issuer)}${securityPath}`)
   })
 

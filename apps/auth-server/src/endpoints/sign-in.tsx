@@ -42,7 +42,7 @@ export const canUsePasskeys = ({ issuer }: Deps): boolean =>
 
 const showSignIn = (c: Context<Env>, shown: Shown, deps: Deps): Response => {
   const passkeys = canUsePasskeys(deps)
-  const { config } = deps.room
+  const { config } = deps.signIn
   const page = (
     <SignInPage
       base={baseOf(deps.issuer)}
@@ -77,7 +77,7 @@ export const signInEndpoint = (deps: Deps): Handler<Env> =>
   async function signInEndpoint(c) {
     checkFormToken(c, deps.issuer, undefined)
     const { form } = c.var
-    const { accounts, limits } = deps.room
+    const { accounts, limits } = deps.signIn
     const returnTo = returnToOf(form.get('return_to'), deps)
     const email = (form.get('email') ?? '').trim().toLowerCase()
     const one: Try = { kind: 'sign-in', account: email, address: addressOf(c, deps) }
@@ -99,7 +99,7 @@ export const signInEndpoint = (deps: Deps): Handler<Env> =>
 export const signInElsewhere = (deps: Deps): Handler<Env> =>
   async function signInElsewhere(c) {
     const provider = c.req.param('provider') ?? ''
-    const { config, accounts, limits } = deps.room
+    const { config, accounts, limits } = deps.signIn
     if (!providersOf(config).some(([id]) => id === provider)) {
       throw new OAuthError('not_found', { description: texts.refusals.provider_unknown })
     }

@@ -36,7 +36,7 @@ const showClosed = (c: Context<Env>, returnTo: string, deps: Deps): Response => 
 export const signUpForm = (deps: Deps): Handler<Env> =>
   function signUpForm(c) {
     const returnTo = returnToOf(c.req.query('return_to'), deps)
-    if (deps.room.config.sign_up === 'closed') return showClosed(c, returnTo, deps)
+    if (deps.signIn.config.sign_up === 'closed') return showClosed(c, returnTo, deps)
     return showSignUp(c, { returnTo }, deps)
   }
 
@@ -44,7 +44,7 @@ export const signUpEndpoint = (deps: Deps): Handler<Env> =>
   async function signUpEndpoint(c) {
     checkFormToken(c, deps.issuer, undefined)
     const { form } = c.var
-    const { accounts, limits, config } = deps.room
+    const { accounts, limits, config } = deps.signIn
     const returnTo = returnToOf(form.get('return_to'), deps)
     if (config.sign_up === 'closed') return showClosed(c, returnTo, deps)
     const email = (form.get('email') ?? '').trim().toLowerCase().slice(0, 254)
@@ -89,7 +89,7 @@ export const verifyEmailEndpoint = (deps: Deps): Handler<Env> =>
     const letter = form.get('token') ?? ''
     const returnTo = returnToOf(form.get('return_to'), deps)
     try {
-      await deps.room.accounts.verifyEmail(letter)
+      await deps.signIn.accounts.verifyEmail(letter)
     } catch (error) {
       return showConfirm(c, { letter, returnTo, refused: refusedBy(c, error) }, deps)
     }

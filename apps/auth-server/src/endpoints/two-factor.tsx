@@ -39,7 +39,7 @@ export const twoFactorEndpoint = (deps: Deps): Handler<Env> =>
   async function twoFactorEndpoint(c) {
     checkFormToken(c, deps.issuer, undefined)
     const { form } = c.var
-    const { accounts, limits } = deps.room
+    const { accounts, limits } = deps.signIn
     const returnTo = returnToOf(form.get('return_to'), deps)
     try {
       const account = attemptOf(c, deps)

@@ -34,7 +34,7 @@ export interface PeopleOptions {
 }
 
 /** All of it: what everybody may know, and what only our own pages do. */
-export interface PeopleRoom {
+export interface PeopleAtSignIn {
   people: People
   accounts: Accounts
   limits: Limits
@@ -83,7 +83,7 @@ const toSession = (record: SessionRecord): PersonSession => {
 const notFound = (): OAuthError =>
   new OAuthError('not_found', { description: 'There is nothing at this address.' })
 
-export const openPeople = (options: PeopleOptions): PeopleRoom => {
+export const openPeople = (options: PeopleOptions): PeopleAtSignIn => {
   const { issuer, config, database, store, now, newId, log } = options
   const secret = deriveSecret(options.secret)
   const passwords = hashAhead(createPasswords(options.passwordCost))

@@ -87,7 +87,7 @@ const security = {
   noPasskeys: 'You have none yet.',
   addPasskey: 'Add a passkey',
   passkeyNeedsScript: 'Adding one needs JavaScript in your browser.',
-  passkeyUnnamed: 'Passkey',
+  passkeyOf: (made: Date) => `Passkey of ${made.toISOString().slice(0, 10)}`,
   remove: 'Remove',
   saved: 'Saved.',
 }
