@@ -132,6 +132,19 @@ const rules: Rule[] = [
     bites: [`${server}/endpoints/a.ts`, "import { sql } from 'drizzle-orm'"],
   },
   {
+    title: 'better-auth is loaded when the first person signs in, and its types are one file away',
+    where: /^apps\/auth-server\/src\//,
+    except: /^apps\/auth-server\/src\/(people\/auth|store\/people-adapter)\.ts$/,
+    problems: (file) => [
+      ...neverImports('better-auth', '@better-auth/*')(file),
+      ...file.imports
+        .filter(({ from }) => from === `${server}/people/auth.js`)
+        .filter(({ isTypeOnly }) => !isTypeOnly && !file.text.includes("import('./auth.js')"))
+        .map(({ from }) => `imports ${from}`),
+    ],
+    bites: [`${server}/people/people.ts`, "import { createAuth } from './auth.js'"],
+  },
+  {
     title: 'the store does not know who asks',
     where: /^apps\/auth-server\/src\/store\//,
     problems: neverImports(`${server}/endpoints`, `${server}/grants`, `${server}/middleware`),

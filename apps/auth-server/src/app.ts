@@ -2,6 +2,7 @@
 import { OAuthError } from '@behalf/protocol'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Deps } from './deps.js'
+import { authEndpoint } from './endpoints/auth.js'
 import { authorizeEndpoint } from './endpoints/authorize.js'
 import {
   checkDelegationEndpoint,
@@ -26,13 +27,36 @@ import {
   verificationEndpoint,
 } from './endpoints/ledger.js'
 import { metadataEndpoint } from './endpoints/metadata.js'
+import { resetPasswordEndpoint, resetPasswordForm } from './endpoints/reset-password.js'
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
 import { revokeEndpoint } from './endpoints/revoke.js'
+import {
+  chooseOrganization,
+  organizationsPage,
+  removePasskey,
+  securityPage,
+  twoFactorSettings,
+} from './endpoints/security.js'
+import {
+  signInElsewhere,
+  signInEndpoint,
+  signInForm,
+  signOutEndpoint,
+} from './endpoints/sign-in.js'
+import {
+  signUpEndpoint,
+  signUpForm,
+  verifyEmailEndpoint,
+  verifyEmailForm,
+} from './endpoints/sign-up.js'
 import { tokenEndpoint } from './endpoints/token.js'
+import { twoFactorEndpoint, twoFactorForm } from './endpoints/two-factor.js'
 import { anyOrigin } from './middleware/any-origin.js'
+import { asPage } from './middleware/as-page.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
+import { requireOwnOrigin } from './middleware/form-token.js'
 import { limitRevocations } from './middleware/limit-revocations.js'
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
@@ -98,6 +122,26 @@ export const createApp = (deps: Deps) => {
   post(`${ledger}/budgets/:id/cap`, ...moveCap, capEndpoint(deps))
   post(`${ledger}/budgets/:id/top-up`, ...moveCap, topUpEndpoint(deps))
   get(`${ledger}/verification`, ...admin, verificationEndpoint(deps))
+
+  // Pages of people: what goes wrong is told on a page, and forms come from here.
+  const page = (path: string, show: MiddlewareHandler<Env>, send?: MiddlewareHandler<Env>) => {
+    app.get(`${base}${path}`, asPage, show)
+    if (send) app.post(`${base}${path}`, ...posted, send)
+    app.all(`${base}${path}`, allow(send ? 'GET, POST' : 'GET'))
+  }
+  const posted = [asPage, requireOwnOrigin(deps.issuer), readForm] as const
+  page('/sign-in', signInForm(deps), signInEndpoint(deps))
+  page('/sign-in/with/:provider', signInElsewhere(deps))
+  page('/sign-up', signUpForm(deps), signUpEndpoint(deps))
+  page('/verify-email', verifyEmailForm(deps), verifyEmailEndpoint(deps))
+  page('/reset-password', resetPasswordForm(deps), resetPasswordEndpoint(deps))
+  page('/two-factor', twoFactorForm(deps), twoFactorEndpoint(deps))
+  post(`${base}/sign-out`, ...posted, signOutEndpoint(deps))
+  page('/account/security', securityPage(deps))
+  post(`${base}/account/security/two-factor`, ...posted, twoFactorSettings(deps))
+  post(`${base}/account/security/passkeys/remove`, ...posted, removePasskey(deps))
+  page('/account/organization', organizationsPage(deps), chooseOrganization(deps))
+  app.on(['GET', 'POST'], `${base}/auth/*`, authEndpoint(deps))
 
   get('/livez', liveEndpoint)
   get('/readyz', readyEndpoint(deps))

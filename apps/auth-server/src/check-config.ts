@@ -14,7 +14,8 @@ const duplicates = (names: readonly string[]): string[] =>
 const unique = (where: string, names: readonly string[]): string[] =>
   duplicates(names).map((name) => `${where}: "${name}" is there twice`)
 
-const checkTenants = ({ tenants, clients, resources, delegation_rules }: Config): string[] => {
+const checkTenants = (config: Config): string[] => {
+  const { tenants, clients, resources, delegation_rules, users, people } = config
   const known = new Set(tenants.map(({ tenant_id }) => tenant_id))
   const check = (where: string, tenantId: string | undefined): string[] =>
     tenantId === undefined || known.has(tenantId)
@@ -26,6 +27,11 @@ const checkTenants = ({ tenants, clients, resources, delegation_rules }: Config)
       check(`delegation_rules[${index}]`, rule.tenant_id),
     ),
     ...resources.flatMap((resource, index) => check(`resources[${index}]`, resource.tenant_id)),
+    ...users.flatMap((user, index) => check(`users[${index}]`, user.tenant_id)),
+    ...people.sso.flatMap((one, index) => check(`people.sso[${index}]`, one.tenant_id)),
+    ...(people.default_tenant_id === undefined || known.has(people.default_tenant_id)
+      ? []
+      : [`people.default_tenant_id: "${people.default_tenant_id}" is not among tenants`]),
   ]
 }
 
@@ -87,6 +93,13 @@ const checkRule = (rule: RuleConfig, index: number, config: Config): string[] =>
   ]
 }
 
+const checkUsers = ({ users }: Config): string[] =>
+  users.flatMap(({ org_role, tenant_id }, index) =>
+    org_role !== undefined && tenant_id === undefined
+      ? [`users[${index}].tenant_id: is missing, since org_role is the role in it`]
+      : [],
+  )
+
 /** @throws ConfigError with one line for each mistake */
 export const checkConfig = (config: Config): void => {
   const problems = [
@@ -106,7 +119,16 @@ export const checkConfig = (config: Config): void => {
       'delegation_rules',
       config.delegation_rules.map((rule) => JSON.stringify(rule)),
     ),
+    ...unique(
+      'users',
+      config.users.map(({ email }) => email),
+    ),
+    ...unique('people', [
+      ...Object.keys(config.people.social),
+      ...[...config.people.oidc, ...config.people.sso].map(({ provider_id: id }) => id),
+    ]),
     ...checkTenants(config),
+    ...checkUsers(config),
     ...checkResources(config),
     ...config.clients.flatMap((client, index) => checkClient(client, index, config)),
     ...config.delegation_rules.flatMap((rule, index) => checkRule(rule, index, config)),

@@ -13,6 +13,8 @@ import {
   tenantId,
 } from '@behalf/protocol'
 import { z } from 'zod'
+import { ConfigError, type Environment, readSecret, secret } from './config-secret.js'
+import { customClaims, peopleConfig, readPeopleSecrets } from './people/people-config.js'
 
 /** The members of `agent_limits` where they stand beside others; `checkConfig` reads them strictly. */
 const amount = z.union([z.number(), z.string()]).optional()
@@ -63,14 +65,6 @@ const scope = z
     'must be words with one space between',
   )
 
-const minSecretLength = 8
-const tooShort = 'is too short for a secret: generate one with `openssl rand -hex 32`'
-
-const secret = z.union([
-  z.string().min(minSecretLength, tooShort),
-  z.strictObject({ env: z.string().min(1) }),
-])
-
 const redirectUri = z
   .string()
   .refine((uri) => isSecureUrl(uri) && !uri.includes('#'), 'must be https, or http on loopback')
@@ -82,6 +76,8 @@ const tenant = z.strictObject({
   limits: z.strictObject({ cost_budget_usd: amount }).superRefine(checkLimits).optional(),
   budget_periods: periodBudgets,
   disabled: z.boolean().optional(),
+  /** In the tokens of its people. */
+  claims: customClaims.optional(),
 })
 
 const isRootWithSlash = (uri: string): boolean => /^https?:\/\/[^/?#]+\/$/.test(uri)
@@ -138,12 +134,17 @@ const delegationRule = z.strictObject({
   enabled: z.boolean().optional(),
 })
 
+/** Made once. Role, claims and `disabled`, which only the operator can set, follow the file. */
 const user = z.strictObject({
-  email: z.email(),
+  email: z.email().max(254),
+  /** Without one, they set it by "forgot my password". */
   password: secret.optional(),
-  name: z.string().optional(),
+  name: z.string().min(1).max(200).optional(),
+  role: z.enum(['user', 'admin']).optional(),
   tenant_id: tenantId.optional(),
   org_role: z.enum(['owner', 'admin', 'member']).optional(),
+  disabled: z.boolean().optional(),
+  claims: customClaims.optional(),
 })
 
 export const configSchema = z.strictObject({
@@ -161,10 +162,14 @@ export const configSchema = z.strictObject({
   clients: z.array(client).default([]),
   delegation_rules: z.array(delegationRule).default([]),
   users: z.array(user).default([]),
+  people: peopleConfig.prefault({}),
 })
+
+export { ConfigError } from './config-secret.js'
 
 export type Config = z.output<typeof configSchema>
 export type ClientConfig = Config['clients'][number]
+export type UserConfig = Config['users'][number]
 export type RuleConfig = Config['delegation_rules'][number]
 
 const limitNames = Object.keys(limitMembers)
@@ -182,23 +187,6 @@ export const ruleSelector = (end: RuleConfig['from']): RuleSelector => {
 export const ruleTenant = (rule: RuleConfig, { clients }: Config): string | undefined => {
   const named = clients.find(({ client_id }) => client_id === rule.from || client_id === rule.to)
   return named ? named.tenant_id : rule.tenant_id
-}
-
-/** A mistake of the operator: shown as it is, without a stack. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
-
-const readSecret = (
-  value: z.output<typeof secret> | undefined,
-  path: string,
-  env: Record<string, string | undefined>,
-): string | undefined => {
-  if (value === undefined || typeof value === 'string') return value
-  const found = env[value.env]
-  if (!found) throw new ConfigError(`${path}: the environment variable ${value.env} is not set`)
-  if (found.length < minSecretLength) throw new ConfigError(`${path}: ${value.env} ${tooShort}`)
-  return found
 }
 
 const formatPath = (path: readonly PropertyKey[]): string =>
@@ -226,7 +214,7 @@ const parseJson = (text: string): unknown => {
  * @param env where secrets of the form `{ "env": "NAME" }` are looked up
  * @throws ConfigError with one line for each mistake
  */
-export const parseConfig = (text: string, env: Record<string, string | undefined>): Config => {
+export const parseConfig = (text: string, env: Environment): Config => {
   const result = configSchema.safeParse(parseJson(text))
   if (!result.success) throw new ConfigError(formatIssues(result.error))
   const config = result.data
@@ -234,5 +222,9 @@ export const parseConfig = (text: string, env: Record<string, string | undefined
     const path = `clients[${index}].client_secret`
     return { ...one, client_secret: readSecret(one.client_secret, path, env) }
   })
-  return { ...config, clients } as Config
+  const users = config.users.map((one, index) => {
+    const path = `users[${index}].password`
+    return { ...one, email: one.email.toLowerCase(), password: readSecret(one.password, path, env) }
+  })
+  return { ...config, clients, users, people: readPeopleSecrets(config.people, env) } as Config
 }

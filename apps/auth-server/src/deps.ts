@@ -2,6 +2,9 @@
 import type { Logger } from 'pino'
 import type { OpenHolds } from './budgets/open-holds.js'
 import type { Keys } from './keys.js'
+import type { PersonPrefix } from './people/auth.js'
+import type { PeopleAtSignIn } from './people/people.js'
+import type { People } from './people/person.js'
 import type { Store } from './store/store.js'
 
 export interface Deps {
@@ -10,9 +13,12 @@ export interface Deps {
   store: Store
   keys: Keys
   openHolds: OpenHolds
+  people: People
+  /** What only the pages of sign-in use. */
+  signIn: PeopleAtSignIn
   now: () => Date
   /** A fresh id such as `dlg_…`, 128 random bits. */
-  newId: (prefix: 'at' | 'dlg' | 'lse' | 'rsv') => string
+  newId: (prefix: 'at' | 'dlg' | 'lse' | 'rsv' | PersonPrefix) => string
   log: Logger
 }
 

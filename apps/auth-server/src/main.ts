@@ -43,9 +43,6 @@ const serve = async (): Promise<void> => {
   const settings = readSettings(process.env)
   const config = readConfig(settings)
   const log = pino({ level: settings.logLevel }, pino.destination(2))
-  if (config.users.length > 0) {
-    say('users in the configuration take effect when people can sign in; they are ignored for now.')
-  }
   if (config.clients.length === 0) {
     say('No clients are configured: see behalf.config.json in the README.')
   }

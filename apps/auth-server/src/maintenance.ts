@@ -45,6 +45,8 @@ export const startMaintenance = (deps: Deps): (() => void) => {
     every(everySecond, 'expire holds', () => expireHolds(deps)),
     every(everyMinute, 'refresh keys', () => keys.refresh()),
     every(everyHour, 'forget idempotency keys', () => store.idempotencyKeys.forget(now())),
+    every(everyHour, 'forget sessions', () => store.people.forget(now())),
+    every(everyHour, 'forget attempts', () => store.attempts.forget(now())),
     every(everyHour, 'forget request counts', () => store.budgets.forgetMinutes(now())),
   ]
   return () => timers.forEach(clearInterval)

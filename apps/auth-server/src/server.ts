@@ -11,6 +11,9 @@ import type { Deps } from './deps.js'
 import { openKeys } from './keys.js'
 import { startMaintenance } from './maintenance.js'
 import { hashSecret } from './middleware/authenticate-client.js'
+import { createPasswords } from './people/passwords.js'
+import { openPeople, type PeopleOptions } from './people/people.js'
+import type { People } from './people/person.js'
 import { createSeal } from './seal.js'
 import { applyConfig } from './store/apply-config.js'
 import { type Database, openDatabase } from './store/database.js'
@@ -24,6 +27,10 @@ export interface ServerOptions {
   config: Config
   log: Logger
   now?: () => Date
+  /** Another source of people than this server's own. */
+  people?: People | undefined
+  mailer?: PeopleOptions['mailer']
+  passwordCost?: PeopleOptions['passwordCost']
 }
 
 /** Random bytes are asked for by the page: a call costs more than the bytes. */
@@ -51,21 +58,28 @@ export const openServer = async (options: ServerOptions) => {
   const newId = createNewId()
   try {
     checkConfig(config)
-    await applyConfig(database, config, { hashSecret, newId: () => newId('dlg'), now: now() })
+    const { hash: hashPassword } = createPasswords(options.passwordCost)
+    await applyConfig(database, config, {
+      hashSecret,
+      hashPassword,
+      newId: () => newId('dlg'),
+      newPersonId: newId,
+      now: now(),
+    })
     const store = openStore(database, fanOutOf(config), now)
     const seal = createSeal(options.secret)
     const alg = config.signing_alg ?? 'ES256'
     const keys = await openKeys({ store: store.signingKeys, seal, alg, now })
+    const { secret, mailer, passwordCost } = options
     return {
-      depsFor: (issuer: string): Deps => ({
-        issuer,
-        store,
-        keys,
-        openHolds: createOpenHolds(store.budgets, now),
-        now,
-        newId,
-        log,
-      }),
+      depsFor: (issuer: string): Deps => {
+        const shared = { issuer, store, now, newId, log }
+        const own = { secret, database, config: config.people, mailer, passwordCost }
+        const signIn = openPeople({ ...shared, ...own })
+        const openHolds = createOpenHolds(store.budgets, now)
+        const { people } = signIn
+        return { ...shared, keys, openHolds, signIn, people: options.people ?? people }
+      },
       close: () => database.close(),
     }
   } catch (error) {

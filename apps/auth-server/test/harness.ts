@@ -7,6 +7,9 @@ import { createApp } from '../src/app.js'
 import { type Config, parseConfig } from '../src/config.js'
 import { expireHolds } from '../src/maintenance.js'
 import { hashSecret } from '../src/middleware/authenticate-client.js'
+import type { Mailer } from '../src/people/mailer.js'
+import { createPasswords, type PasswordCost } from '../src/people/passwords.js'
+import type { People } from '../src/people/person.js'
 import { openServer } from '../src/server.js'
 import { applyConfig } from '../src/store/apply-config.js'
 import { type Database, openDatabase } from '../src/store/database.js'
@@ -191,7 +194,15 @@ export interface TestServerOptions {
   secret?: string
   /** Share the database of another test server. */
   database?: Database
+  /** In place of the server's own people. */
+  people?: People
+  mailer?: Mailer
+  /** Quick unless the test is about how slow they are. */
+  passwordCost?: PasswordCost
 }
+
+/** Far too quick for a server that anybody can reach. */
+export const quickPasswords = { ln: 4, r: 8, p: 1 }
 
 export const serverSecret = 'a secret of at least 32 characters, for tests only'
 
@@ -208,6 +219,9 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
     config,
     log,
     now: clock.now,
+    people: options.people,
+    mailer: options.mailer,
+    passwordCost: options.passwordCost ?? quickPasswords,
   })
   const deps = opened.depsFor(options.issuer ?? issuer)
   const app = createApp(deps)
@@ -294,7 +308,9 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
     applyConfig: (changed: object): Promise<void> =>
       applyConfig(database, parseConfig(JSON.stringify(changed), {}), {
         hashSecret,
+        hashPassword: createPasswords(quickPasswords).hash,
         newId: () => deps.newId('dlg'),
+        newPersonId: deps.newId,
         now: clock.now(),
       }),
 
@@ -319,4 +335,65 @@ export const delegateOnce = async (
   const handOff = await server.exchange(from, subject, { requested_actor: to, ...fields })
   const accepted = await server.exchange(to, handOff.body.access_token)
   return { subject, handOff, accepted, token: accepted.body.access_token }
+}
+
+/** What a page needs of a browser: its cookies, and that it says where a form comes from. */
+export const createBrowser = (server: Pick<TestServer, 'request'>, own = issuer) => {
+  const cookies = new Map<string, string>()
+  const keep = (response: Response): Response => {
+    for (const line of response.headers.getSetCookie()) {
+      const [pair = ''] = line.split(';', 1)
+      const at = pair.indexOf('=')
+      const isOver = /;\s*max-age=0/i.test(line)
+      if (isOver) cookies.delete(pair.slice(0, at))
+      else cookies.set(pair.slice(0, at), pair.slice(at + 1))
+    }
+    return response
+  }
+  const cookie = (): string => [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  const get = async (path: string, headers: Record<string, string> = {}): Promise<Response> =>
+    keep(await server.request(path, { headers: { Cookie: cookie(), ...headers } }))
+  const post = async (
+    path: string,
+    fields: FormFields,
+    headers: Record<string, string> = {},
+  ): Promise<Response> =>
+    keep(
+      await server.request(path, {
+        method: 'POST',
+        body: formBody(fields),
+        headers: { Cookie: cookie(), Origin: new URL(own).origin, ...headers },
+      }),
+    )
+  /** Opens a page and sends the form on it that goes to `action`, with these fields filled in. */
+  const fill = async (page: string, fields: FormFields, action?: string): Promise<Response> => {
+    const html = await (await get(page)).text()
+    const [path = ''] = page.split('?', 1)
+    return post(action ?? path, { ...hiddenFields(html), ...fields })
+  }
+  return { cookies, cookie, get, post, fill }
+}
+
+export type Browser = ReturnType<typeof createBrowser>
+
+const unescapeHtml = (text: string): string =>
+  text.replaceAll('&amp;', '&').replaceAll('&quot;', '"').replaceAll('&#39;', "'")
+
+/** The hidden fields of a page's first form. */
+export const hiddenFields = (html: string): Record<string, string> => {
+  const [, form = ''] = /<form[^>]*>(.*?)<\/form>/s.exec(html) ?? []
+  const found = form.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)
+  return Object.fromEntries([...found].map(([, name, value = '']) => [name, unescapeHtml(value)]))
+}
+
+/** Signs a person in at the page. @returns the Cookie header of their browser */
+export const signIn = async (
+  server: Pick<TestServer, 'request'>,
+  { email, password }: { email: string; password: string },
+  own = issuer,
+): Promise<string> => {
+  const browser = createBrowser(server, own)
+  const answer = await browser.fill('/sign-in', { email, password })
+  if (answer.status !== 303) throw new Error(`sign-in answered ${answer.status}`)
+  return browser.cookie()
 }

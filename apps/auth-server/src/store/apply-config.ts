@@ -10,6 +10,7 @@ import {
   ruleSelector,
   ruleTenant,
 } from '../config.js'
+import { type ApplyUsersOptions, applyUsers, hashNewPasswords } from './apply-users.js'
 import { setBudget } from './budgets.js'
 import { upsertClient } from './clients.js'
 import type { Database, Drizzle } from './database.js'
@@ -20,10 +21,9 @@ import { upsertResource } from './resources.js'
 import { revokeElsewhere, revokeStandingOf } from './revocations.js'
 import { upsertTenant } from './tenants.js'
 
-export interface ApplyConfigOptions {
+export interface ApplyConfigOptions extends ApplyUsersOptions {
   hashSecret: (secret: string) => string
   newId: () => string
-  now: Date
 }
 
 const words = (scope: string | undefined): string[] => (scope ? scope.split(' ') : [])
@@ -100,8 +100,8 @@ const applyTenant = async (
   tenant: Config['tenants'][number],
   now: Date,
 ): Promise<void> => {
-  const { tenant_id: tenantId, name = tenantId, disabled = false } = tenant
-  await upsertTenant(drizzle, { tenantId, name, disabled })
+  const { tenant_id: tenantId, name = tenantId, disabled = false, claims = {} } = tenant
+  await upsertTenant(drizzle, { tenantId, name, disabled, claims })
   if (!disabled) return
   await revokeStandingOf(drizzle, { tenant_id: tenantId }, undefined, 'tenant_disabled', now)
 }
@@ -145,10 +145,17 @@ const applyAll = async (
   )
 }
 
-/** Clients that left the file stay as they are: `"disabled": true` switches one off. */
-export const applyConfig = (
+/** Clients and people that left the file stay as they are: `"disabled": true` switches one off. */
+export const applyConfig = async (
   { drizzle }: Database,
   config: Config,
   options: ApplyConfigOptions,
-): Promise<void> =>
-  withRetry(() => drizzle.transaction((transaction) => applyAll(transaction, config, options)))
+): Promise<void> => {
+  const hashes = await hashNewPasswords(drizzle, config.users, options.hashPassword)
+  await withRetry(() =>
+    drizzle.transaction(async (transaction) => {
+      await applyAll(transaction, config, options)
+      await applyUsers(transaction, config.users, hashes, options)
+    }),
+  )
+}

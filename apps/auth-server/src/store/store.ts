@@ -1,4 +1,5 @@
 /** All tables of one database, opened together. */
+import { attemptsStore } from './attempts.js'
 import { budgetsStore } from './budgets.js'
 import { clientsStore } from './clients.js'
 import type { Database } from './database.js'
@@ -7,11 +8,13 @@ import { delegationsStore } from './delegations.js'
 import { idempotencyKeysStore } from './idempotency-keys.js'
 import { type FanOut, issuancesStore } from './issuances.js'
 import { ledgerStore } from './ledger.js'
+import { peopleStore } from './people.js'
 import { resourcesStore } from './resources.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
 
 export const openStore = (database: Database, fanOut: FanOut, now: () => Date) => ({
+  attempts: attemptsStore(database),
   budgets: budgetsStore(database),
   clients: clientsStore(database),
   delegationRules: delegationRulesStore(database),
@@ -19,6 +22,7 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   idempotencyKeys: idempotencyKeysStore(database),
   issuances: issuancesStore(database, fanOut, now),
   ledger: ledgerStore(database, now),
+  people: peopleStore(database),
   resources: resourcesStore(database),
   revocations: revocationsStore(database),
   signingKeys: signingKeysStore(database),

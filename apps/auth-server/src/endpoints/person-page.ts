@@ -1,0 +1,69 @@
+/** What the pages of people share: where they stand, who calls, and how a refusal is told. */
+import { isIP } from 'node:net'
+import { isOAuthError, type OAuthError } from '@behalf/protocol'
+import type { Context } from 'hono'
+import type { Deps } from '../deps.js'
+import type { Env } from '../middleware/env.js'
+import type { PersonSession } from '../people/person.js'
+import { isPersonRefusal } from '../people/refusal.js'
+import { safeReturnTo } from '../people/return-to.js'
+import { texts } from '../views/texts.js'
+
+/** The path of the issuer, `''` at the root of its host. */
+export const baseOf = (issuer: string): string => new URL(issuer).pathname.replace(/\/$/, '')
+
+export const returnToOf = (text: string | undefined, { issuer }: Deps): string =>
+  safeReturnTo(text, baseOf(issuer))
+
+interface NodeBindings {
+  incoming?: { socket?: { remoteAddress?: string } }
+}
+
+const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address)
+
+/** Undefined where it says nothing: a proxy on this host stands in front of everybody. */
+export const addressOf = (c: Context<Env>, { signIn }: Deps): string | undefined => {
+  const { address_header: header } = signIn.config
+  if (header !== undefined) {
+    // A proxy appends; what stands before, the caller may have written.
+    const last = c.req.header(header)?.split(',').at(-1)?.trim() ?? ''
+    return isIP(last) > 0 ? last : undefined
+  }
+  const bindings = c.env as NodeBindings | undefined
+  const address = bindings?.incoming?.socket?.remoteAddress
+  return address === undefined || isLoopback(address) ? undefined : address
+}
+
+export const setCookies = (c: Context, lines: readonly string[]): void => {
+  for (const line of lines) c.header('Set-Cookie', line, { append: true })
+}
+
+/** 303: whatever was posted is not posted again. RFC 9700 §4.12. */
+export const seeOther = (c: Context, location: string): Response => {
+  c.header('Cache-Control', 'no-store')
+  return c.redirect(location, 303)
+}
+
+export interface Refused {
+  text: string
+  status: number
+}
+
+/** What to say in the form. Anything but a refusal of ours is thrown on, to the page of errors. */
+export const refusedBy = (c: Context, error: unknown): Refused & { reason: string } => {
+  if (!isOAuthError(error)) throw error
+  const { reason, status, headers } = error as OAuthError
+  if (!isPersonRefusal(reason)) throw error
+  for (const [name, value] of Object.entries(headers)) c.header(name, value)
+  return { text: texts.refusals[reason], status, reason }
+}
+
+/** Whoever has no session signs in first, and comes back. */
+export const signInFirst = (c: Context, path: string, { issuer }: Deps): Response => {
+  const base = baseOf(issuer)
+  const query = new URLSearchParams({ return_to: `${base}${path}` })
+  return seeOther(c, `${base}/sign-in?${query}`)
+}
+
+export const sessionOf = (c: Context, { people }: Deps): Promise<PersonSession | undefined> =>
+  people.sessionOf(c.req.raw)

@@ -1,0 +1,54 @@
+/** Guessing is bounded: for each account, for each address, and over all servers. */
+import type { Store } from '../store/store.js'
+import { refusePerson } from './refusal.js'
+
+type Kind = 'sign-in' | 'sign-up' | 'letter' | 'code'
+
+const windowSeconds = 900
+
+/**
+ * One who knows an address could keep its owner out, so the small bound is for both together, and the
+ * one for the account alone is wide.
+ */
+const bounds: Readonly<Record<Kind, { pair: number; account: number; address: number }>> = {
+  'sign-in': { pair: 10, account: 100, address: 100 },
+  'sign-up': { pair: 5, account: 5, address: 30 },
+  letter: { pair: 5, account: 5, address: 30 },
+  code: { pair: 10, account: 30, address: 100 },
+}
+
+export interface Try {
+  kind: Kind
+  /** An e-mail address, or the id of a person. */
+  account: string
+  /** Undefined where it is not known, such as behind a proxy on this host. */
+  address: string | undefined
+}
+
+const countersOf = ({ kind, account, address }: Try) => {
+  const { pair, account: perAccount, address: perAddress } = bounds[kind]
+  return [
+    { name: `${kind}:pair:${account}:${address ?? ''}`, most: pair },
+    { name: `${kind}:account:${account}`, most: perAccount },
+    ...(address === undefined ? [] : [{ name: `${kind}:address:${address}`, most: perAddress }]),
+  ]
+}
+
+export const createLimits = ({ attempts }: Pick<Store, 'attempts'>, now: () => Date) => ({
+  /** Counts before the work is done. @throws OAuthError 429 `too_many_attempts` */
+  count: async (one: Try): Promise<void> => {
+    for (const { name, most } of countersOf(one)) {
+      const { count, endsAt } = await attempts.count({ name, windowSeconds, now: now() })
+      if (count <= most) continue
+      const seconds = Math.max(1, Math.ceil((endsAt.getTime() - now().getTime()) / 1000))
+      throw refusePerson('too_many_attempts', { 'Retry-After': String(seconds) })
+    }
+  },
+  /** It was them: their own mistakes no longer count. The address goes on counting. */
+  clear: async (one: Try): Promise<void> => {
+    for (const { name } of countersOf({ ...one, address: undefined })) await attempts.clear(name)
+    await attempts.clear(countersOf(one)[0]?.name ?? '')
+  },
+})
+
+export type Limits = ReturnType<typeof createLimits>
