@@ -116,6 +116,8 @@ const client = z.strictObject({
   scope: scope.optional(),
   resources: z.array(resourceUri).optional(),
   redirect_uris: z.array(redirectUri).optional(),
+  /** Where people may be sent when they have signed out. OpenID Connect RP-Initiated Logout §3.1 */
+  post_logout_redirect_uris: z.array(redirectUri).optional(),
   agent_limits: limits.optional(),
   budget_periods: periodBudgets,
   disabled: z.boolean().optional(),

@@ -46,6 +46,8 @@ export const startMaintenance = (deps: Deps): (() => void) => {
     every(everyMinute, 'refresh keys', () => keys.refresh()),
     every(everyHour, 'forget idempotency keys', () => store.idempotencyKeys.forget(now())),
     every(everyHour, 'forget request counts', () => store.budgets.forgetMinutes(now())),
+    every(everyHour, 'forget device codes', () => store.deviceCodes.forget(now())),
+    every(everyHour, 'forget guesses', () => store.guesses.forget(now())),
   ]
   return () => timers.forEach(clearInterval)
 }

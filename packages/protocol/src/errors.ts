@@ -16,6 +16,10 @@ const statusByCode = {
   temporarily_unavailable: 503,
   // RFC 8707 §2
   invalid_target: 400,
+  // RFC 8628 §3.5
+  authorization_pending: 400,
+  slow_down: 400,
+  expired_token: 400,
   // RFC 6750 §3.1
   invalid_token: 401,
   insufficient_scope: 403,

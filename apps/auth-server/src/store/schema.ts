@@ -60,6 +60,8 @@ export const clients = pgTable('clients', {
   tokenEndpointAuthMethod: text('token_endpoint_auth_method').notNull(),
   grantTypes: text('grant_types').array().notNull(),
   redirectUris: text('redirect_uris').array().notNull(),
+  /** OpenID Connect RP-Initiated Logout §3.1 */
+  postLogoutRedirectUris: text('post_logout_redirect_uris').array().notNull().default(sql`'{}'`),
   scope: text('scope').array().notNull(),
   resources: text('resources').array().notNull(),
   agentLimits: jsonb('agent_limits').$type<AgentLimitsClaim>().notNull(),
@@ -306,5 +308,56 @@ export const idempotencyKeys = pgTable(
   (table) => [
     primaryKey({ columns: [table.clientId, table.key] }),
     index('idempotency_keys_expires_at').on(table.expiresAt),
+  ],
+)
+
+/** Devices without a browser, waiting for a person to agree on another one. RFC 8628. */
+export const deviceCodes = pgTable(
+  'device_codes',
+  {
+    deviceCodeHash: text('device_code_hash').primaryKey(),
+    userCodeHash: text('user_code_hash').notNull(),
+    clientId: text('client_id').notNull(),
+    scope: text('scope').array().notNull(),
+    resources: text('resources').array().notNull(),
+    createdAt: at('created_at').notNull(),
+    expiresAt: at('expires_at').notNull(),
+    /** Seconds between two questions of the device; more whenever it asks too soon. */
+    interval: integer('interval').notNull(),
+    polledAt: at('polled_at'),
+    /** What was true of the last question. */
+    polledTooSoon: boolean('polled_too_soon').notNull().default(false),
+    /** The session that typed the code in first, and its person. Only they may decide. */
+    sessionId: text('session_id'),
+    subject: text('subject'),
+    /** Once, for good. */
+    decidedAt: at('decided_at'),
+    approved: boolean('approved'),
+    /** What the person has agreed to: set when it stands. */
+    consentId: text('consent_id'),
+    grantedScope: text('granted_scope').array(),
+    authenticatedAt: at('authenticated_at'),
+    consumedAt: at('consumed_at'),
+  },
+  (table) => [
+    // A code that has run out may be dealt again once it is forgotten.
+    uniqueIndex('device_codes_user_code_hash').on(table.userCodeHash),
+    index('device_codes_expires_at').on(table.expiresAt),
+    index('device_codes_client_id').on(table.clientId, table.expiresAt),
+  ],
+)
+
+/** How often somebody has guessed at short codes lately: a person, or an address. */
+export const guesses = pgTable(
+  'guesses',
+  {
+    who: text('who').notNull(),
+    /** Ten minutes each, since 1970. */
+    period: integer('period').notNull(),
+    count: integer('count').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.who, table.period] }),
+    index('guesses_period').on(table.period),
   ],
 )

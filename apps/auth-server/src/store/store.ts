@@ -4,6 +4,8 @@ import { clientsStore } from './clients.js'
 import type { Database } from './database.js'
 import { delegationRulesStore } from './delegation-rules.js'
 import { delegationsStore } from './delegations.js'
+import { deviceCodesStore } from './device-codes.js'
+import { guessesStore } from './guesses.js'
 import { idempotencyKeysStore } from './idempotency-keys.js'
 import { type FanOut, issuancesStore } from './issuances.js'
 import { ledgerStore } from './ledger.js'
@@ -16,6 +18,8 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   clients: clientsStore(database),
   delegationRules: delegationRulesStore(database),
   delegations: delegationsStore(database),
+  deviceCodes: deviceCodesStore(database),
+  guesses: guessesStore(database),
   idempotencyKeys: idempotencyKeysStore(database),
   issuances: issuancesStore(database, fanOut, now),
   ledger: ledgerStore(database, now),
