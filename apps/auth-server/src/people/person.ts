@@ -37,9 +37,7 @@ export interface People {
   /** The session that this request's cookie stands for, if it is alive. */
   sessionOf: (request: Request) => Promise<PersonSession | undefined>
   /** As they are now: asked again at every refresh and exchange. */
-  find: (
-    sub: string,
-  ) => Promise<{ person: Person; memberships: readonly Membership[] } | undefined>
+  find: (sub: string) => Promise<{ person: Person; memberships: readonly Membership[] } | undefined>
   /** Ends the session; answers the Set-Cookie lines that clear it. */
   signOut: (request: Request) => Promise<readonly string[]>
   /** better-auth's own routes, under /auth/* */
