@@ -2,6 +2,7 @@
 import type { Logger } from 'pino'
 import type { OpenHolds } from './budgets/open-holds.js'
 import type { Keys } from './keys.js'
+import type { People } from './people/person.js'
 import type { Store } from './store/store.js'
 
 export interface Deps {
@@ -9,6 +10,7 @@ export interface Deps {
   issuer: string
   store: Store
   keys: Keys
+  people: People
   openHolds: OpenHolds
   now: () => Date
   /** A fresh id such as `dlg_…`, 128 random bits. */

@@ -10,8 +10,9 @@ import { type Config, ConfigError } from './config.js'
 import type { Deps } from './deps.js'
 import { openKeys } from './keys.js'
 import { startMaintenance } from './maintenance.js'
-import { hashSecret } from './middleware/authenticate-client.js'
+import type { People } from './people/person.js'
 import { createSeal } from './seal.js'
+import { hashSecret } from './secrets.js'
 import { applyConfig } from './store/apply-config.js'
 import { type Database, openDatabase } from './store/database.js'
 import type { FanOut } from './store/issuances.js'
@@ -24,6 +25,15 @@ export interface ServerOptions {
   config: Config
   log: Logger
   now?: () => Date
+  people?: People | undefined
+}
+
+/** A server at which nobody can sign in. */
+const nobody: People = {
+  sessionOf: async () => undefined,
+  find: async () => undefined,
+  signOut: async () => [],
+  handle: async () => new Response(null, { status: 404 }),
 }
 
 const newId: Deps['newId'] = (prefix) => `${prefix}_${randomBytes(16).toString('base64url')}`
@@ -51,6 +61,7 @@ export const openServer = async (options: ServerOptions) => {
         issuer,
         store,
         keys,
+        people: options.people ?? nobody,
         openHolds: createOpenHolds(store.budgets, now),
         now,
         newId,

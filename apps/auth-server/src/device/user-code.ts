@@ -11,8 +11,7 @@ export const newUserCode = (): string =>
   Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('')
 
 /** As it is shown: `WDJB-MJHT`. */
-export const formatUserCode = (code: string): string =>
-  `${code.slice(0, half)}-${code.slice(half)}`
+export const formatUserCode = (code: string): string => `${code.slice(0, half)}-${code.slice(half)}`
 
 /**
  * Any case, and whatever people put between the letters. Nothing else is guessed at.
