@@ -26,9 +26,11 @@ import {
   verificationEndpoint,
 } from './endpoints/ledger.js'
 import { metadataEndpoint } from './endpoints/metadata.js'
+import { openidConfigurationEndpoint } from './endpoints/openid-configuration.js'
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
 import { revokeEndpoint } from './endpoints/revoke.js'
 import { tokenEndpoint } from './endpoints/token.js'
+import { userinfoEndpoint } from './endpoints/userinfo.js'
 import { anyOrigin } from './middleware/any-origin.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
@@ -49,6 +51,7 @@ const allow = (methods: string): MiddlewareHandler =>
   }
 
 const wellKnown = '/.well-known/oauth-authorization-server'
+const openidWellKnown = '/.well-known/openid-configuration'
 
 export const createApp = (deps: Deps) => {
   const app = new Hono<Env>()
@@ -65,6 +68,9 @@ export const createApp = (deps: Deps) => {
   // RFC 8414 §3.1: the well-known name goes before the issuer's path; some clients append it.
   get(`${wellKnown}${base}`, anyOrigin, metadataEndpoint(deps.issuer))
   if (base) get(`${base}${wellKnown}`, anyOrigin, metadataEndpoint(deps.issuer))
+  // OpenID Connect Discovery §4 appends it; MCP clients try the other order as well.
+  get(`${base}${openidWellKnown}`, anyOrigin, openidConfigurationEndpoint(deps))
+  if (base) get(`${openidWellKnown}${base}`, anyOrigin, openidConfigurationEndpoint(deps))
   get(`${base}/jwks`, anyOrigin, jwksEndpoint(deps))
 
   post(`${base}/token`, anyOrigin, noStore, ...form, tokenEndpoint(deps))
@@ -73,6 +79,9 @@ export const createApp = (deps: Deps) => {
   post(`${base}/introspect`, noStore, ...form, introspectEndpoint(deps))
   app.on(['GET', 'POST'], `${base}/authorize`, authorizeEndpoint)
   app.all(`${base}/authorize`, allow('GET, POST'))
+
+  app.on(['GET', 'POST', 'OPTIONS'], `${base}/userinfo`, anyOrigin, noStore, userinfoEndpoint(deps))
+  app.all(`${base}/userinfo`, anyOrigin, allow('GET, POST'))
 
   const revoke = api('delegations:revoke')
   app.get(`${base}/revocations`, anyOrigin, revocationFeedEndpoint(deps))
