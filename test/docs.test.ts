@@ -51,6 +51,7 @@ const workspaceOf = (path: string): string => path.split('/').slice(0, 2).join('
 
 const sources = [
   ...filesBelow('apps/auth-server/src', '.ts'),
+  ...filesBelow('apps/auth-server/src', '.tsx'),
   ...readdirSync(join(root, 'packages')).flatMap((name) =>
     existsSync(join(root, 'packages', name, 'src'))
       ? filesBelow(`packages/${name}/src`, '.ts')

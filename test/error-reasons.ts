@@ -22,7 +22,7 @@ const visitAll = (node: ts.Node, visit: (node: ts.Node) => void): void => {
 }
 
 const parse = (text: string): ts.SourceFile =>
-  ts.createSourceFile('a.ts', text, ts.ScriptTarget.ESNext, true)
+  ts.createSourceFile('a.tsx', text, ts.ScriptTarget.ESNext, true)
 
 /** The functions of a file that take a `reason`. */
 export const reasonArguments = (text: string): ReasonArguments => {

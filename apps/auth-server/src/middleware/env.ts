@@ -6,6 +6,8 @@ export interface Env {
   Variables: {
     form: Form
     json: unknown
+    /** The answer is a page, an error too. */
+    isPage: boolean | undefined
     /** The client that has authenticated. */
     client: Client
     /** What it may do at the server's own API: with a token, what the token says. */

@@ -4,6 +4,10 @@ import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
 import { databaseError, isDatabaseAway } from '../store/failures.js'
+import { answerPage } from '../views/answer-page.js'
+import { ErrorPage } from '../views/page.js'
+import { texts } from '../views/texts.js'
+import type { Env } from './env.js'
 
 const retryAfterSeconds = '2'
 
@@ -44,10 +48,19 @@ const headersOf = (error: OAuthError): Record<string, string> => ({
   ...error.headers,
 })
 
+/** For a person the same refusal in words; `Retry-After` and the like stay. */
+const errorPage = (c: Context, error: OAuthError): Response => {
+  for (const [name, value] of Object.entries(error.headers ?? {})) c.header(name, value)
+  const description = error.description ?? texts.common.problem
+  const page = <ErrorPage description={description} hint={error.hint} />
+  return answerPage(c, page, { status: error.status })
+}
+
 export const onError =
   (log: Logger) =>
-  (thrown: unknown, c: Context): Response => {
+  (thrown: unknown, c: Context<Env>): Response => {
     const error = toOAuthError(thrown)
     writeLog(c, error, log)
+    if (c.get('isPage')) return errorPage(c, error)
     return c.json(error.toJSON(), error.status as ContentfulStatusCode, headersOf(error))
   }

@@ -1,0 +1,14 @@
+/** All words of all pages, in one place, so that they can be read together and translated. */
+
+const common = {
+  product: 'Behalf',
+  required: 'required',
+  problem: 'This did not work',
+  goBack: 'Go back and try again. If it happens again, tell whoever runs this server.',
+  needsOwnPage: 'The form came from somewhere else. Open the page here and send it again.',
+}
+
+export const texts = {
+  lang: 'en',
+  common,
+} as const
