@@ -3,6 +3,8 @@ import { z } from 'zod'
 
 export const grantTypes = {
   clientCredentials: 'client_credentials',
+  authorizationCode: 'authorization_code',
+  refreshToken: 'refresh_token',
   /** RFC 8693 §2.1 */
   tokenExchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
   /** RFC 8628 §3.4 */

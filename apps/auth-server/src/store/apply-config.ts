@@ -134,6 +134,7 @@ const applyAll = async (
       tenantId: resource.tenant_id ?? null,
       scopesSupported: resource.scopes_supported ?? [],
       clientId: resource.client_id ?? null,
+      scopeDescriptions: resource.scope_descriptions ?? {},
     })
   }
   // In the order in which the ledger locks budgets: agents by their ids, then tenants.
