@@ -25,6 +25,7 @@ import {
   topUpEndpoint,
   verificationEndpoint,
 } from './endpoints/ledger.js'
+import { logoutEndpoint, postLogoutEndpoint } from './endpoints/logout.js'
 import { metadataEndpoint } from './endpoints/metadata.js'
 import { openidConfigurationEndpoint } from './endpoints/openid-configuration.js'
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
@@ -32,6 +33,7 @@ import { revokeEndpoint } from './endpoints/revoke.js'
 import { tokenEndpoint } from './endpoints/token.js'
 import { userinfoEndpoint } from './endpoints/userinfo.js'
 import { anyOrigin } from './middleware/any-origin.js'
+import { asPage } from './middleware/as-page.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
@@ -82,6 +84,10 @@ export const createApp = (deps: Deps) => {
 
   app.on(['GET', 'POST', 'OPTIONS'], `${base}/userinfo`, anyOrigin, noStore, userinfoEndpoint(deps))
   app.all(`${base}/userinfo`, anyOrigin, allow('GET, POST'))
+
+  app.get(`${base}/logout`, asPage, logoutEndpoint(deps))
+  app.post(`${base}/logout`, asPage, readForm, postLogoutEndpoint(deps))
+  app.all(`${base}/logout`, allow('GET, POST'))
 
   const revoke = api('delegations:revoke')
   app.get(`${base}/revocations`, anyOrigin, revocationFeedEndpoint(deps))

@@ -16,6 +16,7 @@ export interface Client {
   token_endpoint_auth_method: string
   grant_types: readonly string[]
   redirect_uris: readonly string[]
+  post_logout_redirect_uris: readonly string[]
   scope: readonly string[]
   resources: readonly string[]
   agent_limits: AgentLimits
@@ -35,8 +36,8 @@ const apiScopeList = apiScopes.map((scope) => `'${scope}'`).join(', ')
 
 const columns = `
   select c.client_id, c.kind, c.agent_type, c.client_name, c.tenant_id, c.client_secret_hash,
-    c.token_endpoint_auth_method, c.grant_types, c.redirect_uris, c.scope, c.resources,
-    c.agent_limits,
+    c.token_endpoint_auth_method, c.grant_types, c.redirect_uris,
+    c.post_logout_redirect_uris, c.scope, c.resources, c.agent_limits,
     c.disabled or coalesce(t.disabled, false) as disabled,
     (select d.id from delegations d where d.actor = c.client_id and d.parent_id is null
       and d.subject = d.actor and d.revoked_at is null
