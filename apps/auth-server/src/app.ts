@@ -9,6 +9,7 @@ import {
   revokeAllEndpoint,
   revokeDelegationEndpoint,
 } from './endpoints/delegations.js'
+import { deviceAuthorizationEndpoint } from './endpoints/device-authorization.js'
 import { liveEndpoint, readyEndpoint } from './endpoints/health.js'
 import { introspectEndpoint } from './endpoints/introspect.js'
 import { jwksEndpoint } from './endpoints/jwks.js'
@@ -37,6 +38,7 @@ import { asPage } from './middleware/as-page.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
+import { limitAddresses } from './middleware/limit-addresses.js'
 import { limitRevocations } from './middleware/limit-revocations.js'
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
@@ -78,6 +80,10 @@ export const createApp = (deps: Deps) => {
   post(`${base}/token`, anyOrigin, noStore, ...form, tokenEndpoint(deps))
   const bounded = limitRevocations()
   post(`${base}/revoke`, anyOrigin, noStore, ...form, bounded, revokeEndpoint(deps))
+  // Anybody who knows a public client may ask, and each answer is kept for ten minutes.
+  const fewDevices = limitAddresses(60)
+  const device = [anyOrigin, noStore, fewDevices, ...form] as const
+  post(`${base}/device_authorization`, ...device, deviceAuthorizationEndpoint(deps))
   post(`${base}/introspect`, noStore, ...form, introspectEndpoint(deps))
   app.on(['GET', 'POST'], `${base}/authorize`, authorizeEndpoint)
   app.all(`${base}/authorize`, allow('GET, POST'))

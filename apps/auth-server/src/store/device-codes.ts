@@ -1,5 +1,5 @@
-/** Device codes: asked for, looked at by one session, decided once, redeemed once. RFC 8628. */
-import { and, eq, gt, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
+/** Device codes: asked for, looked at by one session, decided once. RFC 8628. */
+import { and, eq, gt, isNull, lt, or, sql } from 'drizzle-orm'
 import type { Database } from './database.js'
 import { deviceCodes as table } from './schema.js'
 
@@ -20,12 +20,6 @@ export interface NewDeviceCode {
 export interface Looker {
   sessionId: string
   subject: string
-}
-
-export interface Decision {
-  consentId: string
-  grantedScope: string[]
-  authenticatedAt: Date
 }
 
 /** Codes that one client may have waiting at a time: each is one more that a guess could hit. */
@@ -93,36 +87,6 @@ export const deviceCodesStore = ({ drizzle }: Database) => ({
           eq(table.subject, by.subject),
           gt(table.expiresAt, now),
           isNull(table.decidedAt),
-        ),
-      )
-      .returning()
-    return code
-  },
-
-  /** The consent stands: from here on the device can have its tokens. */
-  grant: async (deviceCodeHash: string, decision: Decision): Promise<void> => {
-    await drizzle
-      .update(table)
-      .set(decision)
-      .where(and(eq(table.deviceCodeHash, deviceCodeHash), eq(table.approved, true)))
-  },
-
-  /** Redeems a code that was agreed to. One statement, so that one of many redeems it. */
-  consume: async (
-    deviceCodeHash: string,
-    clientId: string,
-    now: Date,
-  ): Promise<DeviceCode | undefined> => {
-    const [code] = await drizzle
-      .update(table)
-      .set({ consumedAt: now })
-      .where(
-        and(
-          eq(table.deviceCodeHash, deviceCodeHash),
-          eq(table.clientId, clientId),
-          isNotNull(table.consentId),
-          isNull(table.consumedAt),
-          gt(table.expiresAt, now),
         ),
       )
       .returning()

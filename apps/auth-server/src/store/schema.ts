@@ -335,14 +335,9 @@ export const deviceCodes = pgTable(
     /** The session that typed the code in first, and its person. Only they may decide. */
     sessionId: text('session_id'),
     subject: text('subject'),
-    /** Once, for good. */
+    /** Once, for good. What was agreed to is an authorization code under the same hash. */
     decidedAt: at('decided_at'),
     approved: boolean('approved'),
-    /** What the person has agreed to: set when it stands. */
-    consentId: text('consent_id'),
-    grantedScope: text('granted_scope').array(),
-    authenticatedAt: at('authenticated_at'),
-    consumedAt: at('consumed_at'),
   },
   (table) => [
     // A code that has run out may be dealt again once it is forgotten.

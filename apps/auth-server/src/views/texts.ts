@@ -21,8 +21,28 @@ const logout = {
   again: 'Sign in again',
 }
 
+const device = {
+  title: 'Let a device in',
+  signedIn: (email: string) => `You are signed in as ${email}.`,
+  label: 'Code',
+  hint: 'The device, or the program, shows it. It looks like WDJB-MJHT.',
+  next: 'Continue',
+  unknown:
+    'This code is not known here, or its ten minutes are over. Ask the device for a new one.',
+  compare: 'Your device must show this code:',
+  beware:
+    'Go on only if you have started this yourself, just now. If somebody sent you the code or the link, say no.',
+  over: 'This code was answered already, or its ten minutes are over.',
+  approved: 'Your device is let in',
+  approvedText: 'It goes on by itself in a few seconds. You can close this window.',
+  denied: 'Your device stays out',
+  deniedText: 'Nothing was given to it. You can close this window.',
+  account: 'What may act for me',
+}
+
 export const texts = {
   lang: 'en',
   common,
   logout,
+  device,
 } as const
