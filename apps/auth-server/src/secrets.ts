@@ -13,3 +13,6 @@ export const newSecret = (prefix: SecretPrefix): string =>
 /** Generated secrets have full entropy, so a plain hash is enough: there is nothing to guess. */
 export const hashSecret = (secret: string): string =>
   createHash('sha256').update(secret).digest('base64url')
+
+/** By its looks, and looks are all that this says. */
+export const isRefreshToken = (text: string): boolean => text.startsWith('rt_')

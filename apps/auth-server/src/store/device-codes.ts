@@ -31,6 +31,15 @@ const maxInterval = 60
 
 const keptMs = 3_600_000
 
+const isUndecided = (userCodeHash: string, by: Looker, now: Date) =>
+  and(
+    eq(table.userCodeHash, userCodeHash),
+    eq(table.sessionId, by.sessionId),
+    eq(table.subject, by.subject),
+    gt(table.expiresAt, now),
+    isNull(table.decidedAt),
+  )
+
 export const deviceCodesStore = ({ drizzle }: Database) => ({
   /** @returns `taken` when the user code is somebody's already, `full` when the client has too many */
   insert: async (code: NewDeviceCode): Promise<'made' | 'taken' | 'full'> => {
@@ -70,6 +79,16 @@ export const deviceCodesStore = ({ drizzle }: Database) => ({
     return code
   },
 
+  /** What this session has looked at, and nobody has decided yet. */
+  lookedAt: async (
+    userCodeHash: string,
+    by: Looker,
+    now: Date,
+  ): Promise<DeviceCode | undefined> => {
+    const [code] = await drizzle.select().from(table).where(isUndecided(userCodeHash, by, now))
+    return code
+  },
+
   /** The one decision there is, by the session that looked. */
   decide: async (
     userCodeHash: string,
@@ -80,15 +99,7 @@ export const deviceCodesStore = ({ drizzle }: Database) => ({
     const [code] = await drizzle
       .update(table)
       .set({ decidedAt: now, approved })
-      .where(
-        and(
-          eq(table.userCodeHash, userCodeHash),
-          eq(table.sessionId, by.sessionId),
-          eq(table.subject, by.subject),
-          gt(table.expiresAt, now),
-          isNull(table.decidedAt),
-        ),
-      )
+      .where(isUndecided(userCodeHash, by, now))
       .returning()
     return code
   },
