@@ -2,7 +2,9 @@
 import { OAuthError } from '@behalf/protocol'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Deps } from './deps.js'
+import { accountEndpoint, revokeConsentEndpoint } from './endpoints/account.js'
 import { authorizeEndpoint } from './endpoints/authorize.js'
+import { consentEndpoint } from './endpoints/consent.js'
 import {
   checkDelegationEndpoint,
   listDelegationsEndpoint,
@@ -26,13 +28,16 @@ import {
   verificationEndpoint,
 } from './endpoints/ledger.js'
 import { metadataEndpoint } from './endpoints/metadata.js'
+import { parEndpoint } from './endpoints/par.js'
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
 import { revokeEndpoint } from './endpoints/revoke.js'
 import { tokenEndpoint } from './endpoints/token.js'
 import { anyOrigin } from './middleware/any-origin.js'
+import { asPage } from './middleware/as-page.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
+import { requireOwnOrigin } from './middleware/form-token.js'
 import { limitRevocations } from './middleware/limit-revocations.js'
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
@@ -71,8 +76,17 @@ export const createApp = (deps: Deps) => {
   const bounded = limitRevocations()
   post(`${base}/revoke`, anyOrigin, noStore, ...form, bounded, revokeEndpoint(deps))
   post(`${base}/introspect`, noStore, ...form, introspectEndpoint(deps))
-  app.on(['GET', 'POST'], `${base}/authorize`, authorizeEndpoint)
+
+  post(`${base}/par`, anyOrigin, noStore, ...form, parEndpoint(deps))
+  // Any site may send somebody here by a form; what is decided is decided on the pages behind it.
+  const authorize = authorizeEndpoint(deps)
+  app.get(`${base}/authorize`, asPage, noStore, authorize)
+  app.post(`${base}/authorize`, asPage, noStore, readForm, authorize)
   app.all(`${base}/authorize`, allow('GET, POST'))
+  const ownForm = [asPage, noStore, requireOwnOrigin(deps.issuer), readForm] as const
+  post(`${base}/consent`, ...ownForm, consentEndpoint(deps))
+  get(`${base}/account`, asPage, noStore, accountEndpoint(deps))
+  post(`${base}/account/revoke`, ...ownForm, revokeConsentEndpoint(deps))
 
   const revoke = api('delegations:revoke')
   app.get(`${base}/revocations`, anyOrigin, revocationFeedEndpoint(deps))

@@ -7,9 +7,11 @@ import { createApp } from './app.js'
 import { createOpenHolds } from './budgets/open-holds.js'
 import { checkConfig } from './check-config.js'
 import { type Config, ConfigError } from './config.js'
-import type { Deps } from './deps.js'
+import type { Deps, Lifetimes } from './deps.js'
 import { openKeys } from './keys.js'
 import { startMaintenance } from './maintenance.js'
+import { noPeople } from './people/no-people.js'
+import type { People } from './people/person.js'
 import { createSeal } from './seal.js'
 import { hashSecret } from './secrets.js'
 import { applyConfig } from './store/apply-config.js'
@@ -24,6 +26,8 @@ export interface ServerOptions {
   config: Config
   log: Logger
   now?: () => Date
+  /** Who can sign in. Absent: nobody. */
+  people?: People
 }
 
 const newId: Deps['newId'] = (prefix) => `${prefix}_${randomBytes(16).toString('base64url')}`
@@ -34,6 +38,15 @@ const defaultFanOut = 1000
 const fanOutOf = ({ delegation_bounds: bounds }: Config): FanOut => ({
   maxChildren: bounds?.max_children ?? defaultFanOut,
   maxChildrenPerMinute: bounds?.max_children_per_minute ?? defaultFanOut,
+})
+
+const day = 24 * 3600
+
+/** A month without use, a season at most: then the person is asked again. */
+const lifetimesOf = ({ refresh_tokens: wanted = {} }: Config): Lifetimes => ({
+  refreshIdle: wanted.idle_seconds ?? 30 * day,
+  refreshAbsolute: wanted.absolute_seconds ?? 90 * day,
+  refreshGrace: wanted.grace_seconds ?? 10,
 })
 
 /** Opens everything that needs no address. Takes the database over, and closes it. */
@@ -51,6 +64,9 @@ export const openServer = async (options: ServerOptions) => {
         issuer,
         store,
         keys,
+        people: options.people ?? noPeople,
+        seal,
+        lifetimes: lifetimesOf(config),
         openHolds: createOpenHolds(store.budgets, now),
         now,
         newId,

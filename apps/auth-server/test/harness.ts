@@ -7,6 +7,7 @@ import { createApp } from '../src/app.js'
 import { type Config, parseConfig } from '../src/config.js'
 import { expireHolds } from '../src/maintenance.js'
 import { hashSecret } from '../src/secrets.js'
+import type { People } from '../src/people/person.js'
 import { openServer } from '../src/server.js'
 import { applyConfig } from '../src/store/apply-config.js'
 import { type Database, openDatabase } from '../src/store/database.js'
@@ -191,6 +192,8 @@ export interface TestServerOptions {
   secret?: string
   /** Share the database of another test server. */
   database?: Database
+  /** Who can sign in. Absent: nobody. */
+  people?: People
 }
 
 export const serverSecret = 'a secret of at least 32 characters, for tests only'
@@ -208,6 +211,7 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
     config,
     log,
     now: clock.now,
+    ...(options.people && { people: options.people }),
   })
   const deps = opened.depsFor(options.issuer ?? issuer)
   const app = createApp(deps)

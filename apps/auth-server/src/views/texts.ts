@@ -1,5 +1,7 @@
 /** All words of all pages, in one place, so that they can be read together and translated. */
 
+import { account, consent } from './authorization-texts.js'
+
 const common = {
   product: 'Behalf',
   required: 'required',
@@ -11,4 +13,6 @@ const common = {
 export const texts = {
   lang: 'en',
   common,
+  consent,
+  account,
 } as const
