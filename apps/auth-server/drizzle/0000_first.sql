@@ -1,3 +1,34 @@
+CREATE TABLE "authorization_codes" (
+	"code_hash" text PRIMARY KEY NOT NULL,
+	"client_id" text NOT NULL,
+	"redirect_uri" text NOT NULL,
+	"said_redirect_uri" boolean NOT NULL,
+	"code_challenge" text NOT NULL,
+	"consent_id" text NOT NULL,
+	"lineage" text[] NOT NULL,
+	"subject" text NOT NULL,
+	"tenant_id" text,
+	"scope" text[] NOT NULL,
+	"resources" text[] NOT NULL,
+	"nonce" text,
+	"authenticated_at" timestamp with time zone NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"consumed_at" timestamp with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "authorization_requests" (
+	"request_hash" text PRIMARY KEY NOT NULL,
+	"kind" text NOT NULL,
+	"client_id" text NOT NULL,
+	"parameters" jsonb NOT NULL,
+	"authenticate_after" timestamp with time zone,
+	"session_id" text,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"consumed_at" timestamp with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "budgets" (
 	"id" text PRIMARY KEY NOT NULL,
 	"tenant_id" text,
@@ -31,6 +62,21 @@ CREATE TABLE "clients" (
 	"resources" text[] NOT NULL,
 	"agent_limits" jsonb NOT NULL,
 	"disabled" boolean DEFAULT false NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "consents" (
+	"id" text PRIMARY KEY NOT NULL,
+	"subject" text NOT NULL,
+	"client_id" text NOT NULL,
+	"tenant_id" text,
+	"scope" text[] NOT NULL,
+	"resources" text[] NOT NULL,
+	"granted" jsonb NOT NULL,
+	"limits" jsonb NOT NULL,
+	"delegation_id" text NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone,
+	"revoked_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "delegation_rules" (
@@ -124,6 +170,20 @@ CREATE TABLE "ledger_entries" (
 	"at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "refresh_tokens" (
+	"token_hash" text PRIMARY KEY NOT NULL,
+	"delegation_id" text NOT NULL,
+	"client_id" text NOT NULL,
+	"consent_id" text NOT NULL,
+	"authenticated_at" timestamp with time zone NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"family_expires_at" timestamp with time zone NOT NULL,
+	"consumed_at" timestamp with time zone,
+	"successor_hash" text,
+	"successor_sealed" text
+);
+--> statement-breakpoint
 CREATE TABLE "request_minutes" (
 	"budget_id" text NOT NULL,
 	"minute" integer NOT NULL,
@@ -154,7 +214,8 @@ CREATE TABLE "resources" (
 	"resource" text PRIMARY KEY NOT NULL,
 	"tenant_id" text,
 	"scopes_supported" text[] NOT NULL,
-	"client_id" text
+	"client_id" text,
+	"scope_descriptions" jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "revocations" (
@@ -182,11 +243,16 @@ CREATE TABLE "tenants" (
 );
 --> statement-breakpoint
 ALTER TABLE "clients" ADD CONSTRAINT "clients_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "consents" ADD CONSTRAINT "consents_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "delegation_rules" ADD CONSTRAINT "delegation_rules_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "delegations" ADD CONSTRAINT "delegations_parent_id_delegations_id_fk" FOREIGN KEY ("parent_id") REFERENCES "public"."delegations"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "delegations" ADD CONSTRAINT "delegations_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "authorization_codes_expires_at" ON "authorization_codes" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "authorization_requests_expires_at" ON "authorization_requests" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "budgets_escrow" ON "budgets" USING btree ("id") WHERE carved is not null;--> statement-breakpoint
+CREATE UNIQUE INDEX "consents_live" ON "consents" USING btree ("subject","client_id",coalesce(tenant_id, '')) WHERE revoked_at is null;--> statement-breakpoint
+CREATE INDEX "consents_client_id" ON "consents" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "delegation_rules_from" ON "delegation_rules" USING btree ("from_selector");--> statement-breakpoint
 CREATE UNIQUE INDEX "delegations_live_root" ON "delegations" USING btree ("actor") WHERE parent_id is null and subject = actor and revoked_at is null;--> statement-breakpoint
 CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id","created_at");--> statement-breakpoint
@@ -198,6 +264,8 @@ CREATE INDEX "issuances_delegation_id" ON "issuances" USING btree ("delegation_i
 CREATE INDEX "leases_open" ON "leases" USING btree ("expires_at") WHERE state = 'open';--> statement-breakpoint
 CREATE INDEX "leases_open_of" ON "leases" USING btree ("delegation_id","client_id") WHERE state = 'open';--> statement-breakpoint
 CREATE INDEX "leases_ended" ON "leases" USING btree ("ended_at") WHERE state <> 'open';--> statement-breakpoint
+CREATE INDEX "refresh_tokens_delegation_id" ON "refresh_tokens" USING btree ("delegation_id");--> statement-breakpoint
+CREATE INDEX "refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "request_minutes_minute" ON "request_minutes" USING btree ("minute");--> statement-breakpoint
 CREATE INDEX "reservations_delegation_id" ON "reservations" USING btree ("delegation_id","created_at");--> statement-breakpoint
 CREATE INDEX "reservations_open" ON "reservations" USING btree ("expires_at") WHERE state = 'reserved';--> statement-breakpoint

@@ -2,13 +2,16 @@
 import { OAuthError } from '@behalf/protocol'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Deps } from './deps.js'
+import { accountEndpoint, revokeConsentEndpoint } from './endpoints/account.js'
 import { authorizeEndpoint } from './endpoints/authorize.js'
+import { consentEndpoint } from './endpoints/consent.js'
 import {
   checkDelegationEndpoint,
   listDelegationsEndpoint,
   revokeAllEndpoint,
   revokeDelegationEndpoint,
 } from './endpoints/delegations.js'
+import { deviceEndpoint, postDeviceEndpoint } from './endpoints/device.js'
 import { deviceAuthorizationEndpoint } from './endpoints/device-authorization.js'
 import { liveEndpoint, readyEndpoint } from './endpoints/health.js'
 import { introspectEndpoint } from './endpoints/introspect.js'
@@ -29,6 +32,7 @@ import {
 import { logoutEndpoint, postLogoutEndpoint } from './endpoints/logout.js'
 import { metadataEndpoint } from './endpoints/metadata.js'
 import { openidConfigurationEndpoint } from './endpoints/openid-configuration.js'
+import { parEndpoint } from './endpoints/par.js'
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
 import { revokeEndpoint } from './endpoints/revoke.js'
 import { tokenEndpoint } from './endpoints/token.js'
@@ -38,6 +42,7 @@ import { asPage } from './middleware/as-page.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
+import { requireOwnOrigin } from './middleware/form-token.js'
 import { limitAddresses } from './middleware/limit-addresses.js'
 import { limitRevocations } from './middleware/limit-revocations.js'
 import { noStore } from './middleware/no-store.js'
@@ -85,14 +90,27 @@ export const createApp = (deps: Deps) => {
   const device = [anyOrigin, noStore, fewDevices, ...form] as const
   post(`${base}/device_authorization`, ...device, deviceAuthorizationEndpoint(deps))
   post(`${base}/introspect`, noStore, ...form, introspectEndpoint(deps))
-  app.on(['GET', 'POST'], `${base}/authorize`, authorizeEndpoint)
+
+  post(`${base}/par`, anyOrigin, noStore, ...form, parEndpoint(deps))
+  // Any site may send somebody here by a form; what is decided is decided on the pages behind it.
+  const authorize = authorizeEndpoint(deps)
+  app.get(`${base}/authorize`, asPage, noStore, authorize)
+  app.post(`${base}/authorize`, asPage, noStore, readForm, authorize)
   app.all(`${base}/authorize`, allow('GET, POST'))
+  const ownForm = [asPage, noStore, requireOwnOrigin(deps.issuer), readForm] as const
+  post(`${base}/consent`, ...ownForm, consentEndpoint(deps))
+  get(`${base}/account`, asPage, noStore, accountEndpoint(deps))
+  post(`${base}/account/revoke`, ...ownForm, revokeConsentEndpoint(deps))
 
   app.on(['GET', 'POST', 'OPTIONS'], `${base}/userinfo`, anyOrigin, noStore, userinfoEndpoint(deps))
   app.all(`${base}/userinfo`, anyOrigin, allow('GET, POST'))
 
-  app.get(`${base}/logout`, asPage, logoutEndpoint(deps))
-  app.post(`${base}/logout`, asPage, readForm, postLogoutEndpoint(deps))
+  app.get(`${base}/device`, asPage, noStore, deviceEndpoint(deps))
+  app.post(`${base}/device`, ...ownForm, postDeviceEndpoint(deps))
+  app.all(`${base}/device`, allow('GET, POST'))
+
+  app.get(`${base}/logout`, asPage, noStore, logoutEndpoint(deps))
+  app.post(`${base}/logout`, asPage, noStore, readForm, postLogoutEndpoint(deps))
   app.all(`${base}/logout`, allow('GET, POST'))
 
   const revoke = api('delegations:revoke')

@@ -3,7 +3,15 @@ import type { Logger } from 'pino'
 import type { OpenHolds } from './budgets/open-holds.js'
 import type { Keys } from './keys.js'
 import type { People } from './people/person.js'
+import type { Seal } from './seal.js'
 import type { Store } from './store/store.js'
+
+/** Seconds. */
+export interface Lifetimes {
+  refreshIdle: number
+  refreshAbsolute: number
+  refreshGrace: number
+}
 
 export interface Deps {
   /** One exact string everywhere. RFC 8414 §2. */
@@ -11,10 +19,12 @@ export interface Deps {
   store: Store
   keys: Keys
   people: People
+  seal: Seal
+  lifetimes: Lifetimes
   openHolds: OpenHolds
   now: () => Date
   /** A fresh id such as `dlg_…`, 128 random bits. */
-  newId: (prefix: 'at' | 'dlg' | 'lse' | 'rsv') => string
+  newId: (prefix: 'at' | 'cns' | 'dlg' | 'lse' | 'rsv') => string
   log: Logger
 }
 

@@ -7,9 +7,10 @@ import { createApp } from './app.js'
 import { createOpenHolds } from './budgets/open-holds.js'
 import { checkConfig } from './check-config.js'
 import { type Config, ConfigError } from './config.js'
-import type { Deps } from './deps.js'
+import type { Deps, Lifetimes } from './deps.js'
 import { openKeys } from './keys.js'
 import { startMaintenance } from './maintenance.js'
+import { noPeople } from './people/no-people.js'
 import type { People } from './people/person.js'
 import { createSeal } from './seal.js'
 import { hashSecret } from './secrets.js'
@@ -25,15 +26,8 @@ export interface ServerOptions {
   config: Config
   log: Logger
   now?: () => Date
-  people?: People | undefined
-}
-
-/** A server at which nobody can sign in. */
-const nobody: People = {
-  sessionOf: async () => undefined,
-  find: async () => undefined,
-  signOut: async () => [],
-  handle: async () => new Response(null, { status: 404 }),
+  /** Who can sign in. Absent: nobody. */
+  people?: People
 }
 
 const newId: Deps['newId'] = (prefix) => `${prefix}_${randomBytes(16).toString('base64url')}`
@@ -44,6 +38,15 @@ const defaultFanOut = 1000
 const fanOutOf = ({ delegation_bounds: bounds }: Config): FanOut => ({
   maxChildren: bounds?.max_children ?? defaultFanOut,
   maxChildrenPerMinute: bounds?.max_children_per_minute ?? defaultFanOut,
+})
+
+const day = 24 * 3600
+
+/** A month without use, a season at most: then the person is asked again. */
+const lifetimesOf = ({ refresh_tokens: wanted = {} }: Config): Lifetimes => ({
+  refreshIdle: wanted.idle_seconds ?? 30 * day,
+  refreshAbsolute: wanted.absolute_seconds ?? 90 * day,
+  refreshGrace: wanted.grace_seconds ?? 10,
 })
 
 /** Opens everything that needs no address. Takes the database over, and closes it. */
@@ -61,7 +64,9 @@ export const openServer = async (options: ServerOptions) => {
         issuer,
         store,
         keys,
-        people: options.people ?? nobody,
+        people: options.people ?? noPeople,
+        seal,
+        lifetimes: lifetimesOf(config),
         openHolds: createOpenHolds(store.budgets, now),
         now,
         newId,

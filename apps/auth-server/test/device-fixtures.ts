@@ -1,5 +1,13 @@
 /** A device without a browser, and the person who lets it in on another machine. RFC 8628. */
-import { type Browser, openBrowser, fieldsOf, peopleConfig, type PageAnswer, type PeopleServer, type PersonTokens } from './browser.js'
+import {
+  type Browser,
+  fieldsOf,
+  openBrowser,
+  type PageAnswer,
+  type PeopleServer,
+  type PersonTokens,
+  peopleConfig,
+} from './browser.js'
 import { type Answer, basic, docs, type FormFields, mail, secretOf } from './harness.js'
 
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -87,8 +95,7 @@ export const answer = (
   question: PageAnswer,
   decision: 'allow' | 'deny' = 'allow',
   more: Record<string, string> = {},
-): Promise<PageAnswer> =>
-  browser.post('/device', { ...fieldsOf(question.text), decision, ...more })
+): Promise<PageAnswer> => browser.post('/device', { ...fieldsOf(question.text), decision, ...more })
 
 /** All the way to the yes. */
 export const letIn = async (
@@ -102,4 +109,19 @@ export const letIn = async (
   const question = await typeCode(browser, body.user_code)
   const done = await answer(browser, question)
   return { ...body, browser, question, done }
+}
+
+export const refreshDevice = (server: PeopleServer, refresh_token: string, clientId = 'cli') =>
+  server.post<PersonTokens>(
+    '/token',
+    ...as(clientId, { grant_type: 'refresh_token', refresh_token }),
+  )
+
+/** As the person would on the account page. */
+export const takeBack = async (server: PeopleServer, clientId: string): Promise<boolean> => {
+  const { store } = server.deps
+  const now = server.clock.now()
+  const consents = await store.consents.listLive('usr_alice', now)
+  const { id = '' } = consents.find(({ client_id }) => client_id === clientId) ?? {}
+  return store.consents.revoke(id, 'usr_alice', now)
 }

@@ -88,10 +88,7 @@ describe('a code that was typed in', () => {
     const { body } = await startDevice(server, 'cli2')
     const alice = openBrowser(server, 'usr_alice')
     const question = await typeCode(alice, body.user_code)
-    await server.database.write(
-      `update clients set disabled = true where client_id = $1`,
-      ['cli2'],
-    )
+    await server.database.write(`update clients set disabled = true where client_id = $1`, ['cli2'])
     expect((await answer(alice, question)).status).toBe(400)
     expectUnknown(await typeCode(alice, body.user_code))
   })

@@ -1,8 +1,17 @@
 /** A device gets in by the yes of a person on another machine, once. RFC 8628. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openPeopleServer, type PeopleServer, refresh } from './browser.js'
-import { deviceConfig, deviceGrant, letIn, poll, startDevice, typeCode } from './device-fixtures.js'
-import { openBrowser } from './browser.js'
+import { openBrowser, openPeopleServer, type PeopleServer, refresh } from './browser.js'
+import {
+  answer,
+  deviceConfig,
+  deviceGrant,
+  letIn,
+  poll,
+  refreshDevice,
+  startDevice,
+  takeBack,
+  typeCode,
+} from './device-fixtures.js'
 import { decode, docs, issuer, mail, openTestServer } from './harness.js'
 
 let server: PeopleServer
@@ -123,7 +132,7 @@ describe('a person', () => {
       email: 'alice@acme.test',
       at_hash: expect.any(String),
     })
-    const again = await refresh(server, 'cli', body.refresh_token ?? '')
+    const again = await refreshDevice(server, body.refresh_token ?? '')
     expect(again.status).toBe(200)
   })
 
@@ -132,7 +141,6 @@ describe('a person', () => {
     const browser = openBrowser(server, 'usr_alice')
     const question = await typeCode(browser, body.user_code)
     expect(question.text).toContain('cost_budget_usd')
-    const { answer } = await import('./device-fixtures.js')
     const wrong = await answer(browser, question, 'allow', { cost_budget_usd: 'a lot' })
     expect([wrong.status, wrong.text.includes('cost_budget_usd')]).toEqual([400, true])
     await expectPending(body.device_code, 'headless')
@@ -150,7 +158,6 @@ describe('a person', () => {
   test('says no, and the device is told so, now and later', async () => {
     const { body } = await startDevice(server)
     const browser = openBrowser(server, 'usr_alice')
-    const { answer } = await import('./device-fixtures.js')
     const done = await answer(browser, await typeCode(browser, body.user_code), 'deny')
     expect(done.text).toContain('Your device stays out')
     for (const _ of ['now', 'later']) {
@@ -211,7 +218,7 @@ describe('a device that asks', () => {
       error_detail: 'code_replayed',
     })
     expect((await server.introspect('docs-server', body.access_token)).body.active).toBe(false)
-    expect((await refresh(server, 'cli', body.refresh_token ?? '')).status).toBe(400)
+    expect((await refreshDevice(server, body.refresh_token ?? '')).status).toBe(400)
   })
 
   test('many times at once gets them once', async () => {
@@ -254,7 +261,11 @@ describe('a device that asks', () => {
 
   test('without a code, or with two, is refused', async () => {
     for (const device_code of [[], '', ['dc_a', 'dc_b']] as const) {
-      const fields = { client_id: 'cli', grant_type: deviceGrant, device_code: [device_code].flat() }
+      const fields = {
+        client_id: 'cli',
+        grant_type: deviceGrant,
+        device_code: [device_code].flat(),
+      }
       const { status, body } = await server.post<{ error: string }>('/token', fields, {})
       expect([status, body.error]).toEqual([400, 'invalid_request'])
     }
@@ -276,16 +287,13 @@ describe('what was agreed to', () => {
   test('is remembered with the other consents, and taking it back ends it', async () => {
     const { device_code } = await letIn(server)
     const { body } = await poll(server, device_code)
-    const [consent] = await server.deps.store.consents.listLive('usr_alice', server.clock.now())
-    expect(consent?.client_id).toBe('cli')
-    await server.deps.store.consents.revoke(consent?.id ?? '', 'usr_alice', server.clock.now())
+    expect(await takeBack(server, 'cli')).toBe(true)
     expect((await server.introspect('docs-server', body.access_token)).body.active).toBe(false)
   })
 
   test('is worth nothing when it was taken back before the device came', async () => {
     const { device_code } = await letIn(server)
-    const [consent] = await server.deps.store.consents.listLive('usr_alice', server.clock.now())
-    await server.deps.store.consents.revoke(consent?.id ?? '', 'usr_alice', server.clock.now())
+    expect(await takeBack(server, 'cli')).toBe(true)
     expect((await poll(server, device_code)).body.error).toBe('invalid_grant')
   })
 
@@ -305,7 +313,7 @@ describe('what was agreed to', () => {
       people: server.people,
     })
     const twin = { ...other, people: server.people }
-    expect((await poll(twin, device_code)).status).toBe(200)
+    expect(await poll(twin, device_code)).toMatchObject({ status: 200 })
     expect((await poll(server, device_code)).status).toBe(400)
   })
 })

@@ -192,6 +192,7 @@ export interface TestServerOptions {
   secret?: string
   /** Share the database of another test server. */
   database?: Database
+  /** Who can sign in. Absent: nobody. */
   people?: People
 }
 
@@ -210,7 +211,7 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
     config,
     log,
     now: clock.now,
-    people: options.people,
+    ...(options.people && { people: options.people }),
   })
   const deps = opened.depsFor(options.issuer ?? issuer)
   const app = createApp(deps)

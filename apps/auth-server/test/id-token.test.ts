@@ -7,7 +7,7 @@ import { isReservedClaim } from '../src/person-claims.js'
 import { readIdTokenHint } from '../src/verify-id-token.js'
 import { decodeHeader } from './forge.js'
 import { basic, decode, issuer, openTestServer, type TestServer } from './harness.js'
-import { memberOf, standIn } from './stand-in-people.js'
+import { membership, standIn } from './stand-in-people.js'
 
 let server: TestServer
 beforeAll(async () => {
@@ -15,14 +15,18 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-const alice = standIn('alice', { emailVerified: false, picture: 'https://acme.test/alice.png' })
+const person = {
+  ...standIn('alice', []).person,
+  emailVerified: false,
+  picture: 'https://acme.test/alice.png',
+}
 
 const request = (more: Partial<IdTokenRequest> = {}): IdTokenRequest => ({
-  person: alice.person,
+  person,
   memberships: [
-    memberOf('acme', { orgRole: 'owner', claims: { plan: 'gold', team: 'tenant' } }),
-    memberOf('globex'),
-    memberOf('closed', { disabled: true }),
+    membership('acme', { orgRole: 'owner', claims: { plan: 'gold', team: 'tenant' } }),
+    membership('globex'),
+    membership('closed', { disabled: true }),
   ],
   tenantId: 'acme',
   client: { client_id: 'desktop' },
@@ -38,7 +42,7 @@ const sign = (more: Partial<IdTokenRequest> = {}): string =>
 
 const claimsOf = (more: Partial<IdTokenRequest> = {}) => decode(sign(more))
 
-const aliceWith = (claims: object) => ({ person: { ...alice.person, claims: { ...claims } } })
+const aliceWith = (claims: object) => ({ person: { ...person, claims: { ...claims } } })
 
 describe('an ID token', () => {
   test('has every claim that OpenID asks for, and those of the person and the organization', () => {
@@ -86,7 +90,7 @@ describe('an ID token', () => {
     expect(claims).not.toHaveProperty('tenant_id')
     expect(claims).not.toHaveProperty('org_role')
     expect(claims.organization_ids).toEqual([])
-    expect(claimsOf({ person: standIn('bob').person })).not.toHaveProperty('picture')
+    expect(claimsOf({ person: standIn('bob', []).person })).not.toHaveProperty('picture')
   })
 
   test('says nothing of an organization that is switched off or not theirs', () => {
@@ -123,7 +127,10 @@ describe('a custom claim', () => {
       ].map((name) => [name, 'forged']),
     )
     Object.defineProperty(forged, '__proto__', { value: { forged: true }, enumerable: true })
-    for (const more of [aliceWith(forged), { memberships: [memberOf('acme', { claims: forged })] }])
+    for (const more of [
+      aliceWith(forged),
+      { memberships: [membership('acme', { claims: forged })] },
+    ])
       for (const scope of [['openid'], ['openid', 'profile', 'email']]) {
         const token = sign({ ...more, scope, nonce: undefined })
         expect(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).not.toContain(

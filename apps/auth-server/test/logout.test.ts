@@ -2,12 +2,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { idTokenFor } from '../src/id-token.js'
 import { baseConfig, issuer, openTestServer, type TestServer } from './harness.js'
-import { standIn, standInPeople } from './stand-in-people.js'
+import { createStandInPeople } from './stand-in-people.js'
 
 const bye = 'https://app.example/bye?from=behalf'
 const loopback = 'http://127.0.0.1:6276/bye'
 
-const people = standInPeople(standIn('alice'), standIn('bob'))
+const people = createStandInPeople(() => new Date('2026-11-21T12:00:00Z'))
 
 const config = {
   ...baseConfig,
@@ -41,12 +41,13 @@ beforeAll(async () => {
   server = await openTestServer({ config, people })
 })
 afterAll(() => server.close())
-beforeEach(() => people.ended.clear())
+beforeEach(() => people.signIn('usr_alice'))
 
 const idToken = (sub = 'usr_alice', client_id = 'desktop'): string =>
   idTokenFor(
     {
-      ...people.of(sub),
+      ...people.who(sub),
+      authenticatedAt: server.clock.now(),
       tenantId: 'acme',
       client: { client_id },
       nonce: undefined,
@@ -57,7 +58,7 @@ const idToken = (sub = 'usr_alice', client_id = 'desktop'): string =>
   ) ?? ''
 
 const alice = 'person=usr_alice'
-const isSignedIn = () => !people.ended.has('ses_usr_alice_1')
+const isSignedIn = () => !people.isSignedOut('usr_alice')
 
 type Parameters = Record<string, string>
 

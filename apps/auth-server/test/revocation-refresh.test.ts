@@ -1,6 +1,6 @@
 /** Refresh tokens are taken back with all that they bought, and described to their client alone. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { getTokens, openPeopleServer, peopleConfig, type PeopleServer, refresh } from './browser.js'
+import { getTokens, openPeopleServer, type PeopleServer, peopleConfig, refresh } from './browser.js'
 import { basic, decode, docs, issuer, openTestServer, secretOf } from './harness.js'
 
 let server: PeopleServer
@@ -164,7 +164,11 @@ describe('a refresh token', () => {
     for (const stranger of ['conf2', 'docs-server', 'assistant', 'admin-tool']) {
       await expectInactive(stranger, refresh_token)
     }
-    const anonymous = await server.post('/introspect', { token: refresh_token, client_id: 'pub' }, {})
+    const anonymous = await server.post(
+      '/introspect',
+      { token: refresh_token, client_id: 'pub' },
+      {},
+    )
     expect(anonymous.status).toBe(400)
   })
 

@@ -1,12 +1,9 @@
-/** People without passwords: the cookie `person=usr_alice` names who sits at the browser. */
+/** People without their passwords: a cookie `person=usr_alice` names who sits at the browser. */
 import type { Membership, People, Person, PersonSession } from '../src/people/person.js'
 
-const cookieOf = (request: Request, name: string): string | undefined =>
-  new RegExp(`(?:^|; )${name}=([^;]+)`).exec(request.headers.get('cookie') ?? '')?.[1]
-
-export const memberOf = (tenant_id: string, more: Partial<Membership> = {}): Membership => ({
+export const membership = (tenant_id: string, more: Partial<Membership> = {}): Membership => ({
   tenant_id,
-  name: tenant_id,
+  name: `${tenant_id[0]?.toUpperCase()}${tenant_id.slice(1)}`,
   orgRole: 'member',
   disabled: false,
   claims: {},
@@ -16,11 +13,10 @@ export const memberOf = (tenant_id: string, more: Partial<Membership> = {}): Mem
 export interface StandIn {
   person: Person
   memberships: Membership[]
-  authenticatedAt: Date
   activeTenantId: string | undefined
 }
 
-export const standIn = (name: string, more: Partial<Person> = {}): StandIn => ({
+export const standIn = (name: string, tenants: readonly string[]): StandIn => ({
   person: {
     sub: `usr_${name}`,
     email: `${name}@acme.test`,
@@ -30,38 +26,58 @@ export const standIn = (name: string, more: Partial<Person> = {}): StandIn => ({
     role: 'user',
     claims: {},
     disabled: false,
-    ...more,
   },
-  memberships: [memberOf('acme')],
-  authenticatedAt: new Date('2026-11-21T11:55:00Z'),
+  memberships: tenants.map((tenant) => membership(tenant)),
   activeTenantId: undefined,
 })
 
-/** A second cookie, `session=…`, tells apart two browsers of one person. */
-export const standInPeople = (...list: StandIn[]) => {
-  const bySub = new Map(list.map((one) => [one.person.sub, one]))
-  const ended = new Set<string>()
-  const sessionOf = async (request: Request): Promise<PersonSession | undefined> => {
-    const found = bySub.get(cookieOf(request, 'person') ?? '')
-    if (!found || found.person.disabled) return undefined
-    const id = `ses_${found.person.sub}_${cookieOf(request, 'session') ?? '1'}`
-    return ended.has(id) ? undefined : { id, ...found }
+/**
+ * Alice belongs to acme, Bob to acme and globex, Carol to nobody. `person=usr_alice.2` is Alice in
+ * another browser.
+ */
+export const createStandInPeople = (now: () => Date) => {
+  const everybody = new Map<string, StandIn>(
+    [standIn('alice', ['acme']), standIn('bob', ['acme', 'globex']), standIn('carol', [])].map(
+      (one) => [one.person.sub, one],
+    ),
+  )
+  const signedInAt = new Map<string, Date>()
+  const signedOut = new Set<string>()
+  const find = (sub: string): StandIn => {
+    const found = everybody.get(sub)
+    if (!found) throw new Error(`nobody is called ${sub}`)
+    return found
   }
-  return {
-    sessionOf,
-    find: async (sub) => bySub.get(sub),
+  const cookieOf = (request: Request): string | undefined =>
+    /(?:^|;\s*)person=([^;]+)/.exec(request.headers.get('cookie') ?? '')?.[1]
+  const people: People = {
+    sessionOf: async (request): Promise<PersonSession | undefined> => {
+      const cookie = cookieOf(request)
+      const known = everybody.get(cookie?.split('.')[0] ?? '')
+      if (cookie === undefined || !known || known.person.disabled) return undefined
+      if (signedOut.has(cookie)) return undefined
+      const authenticatedAt = signedInAt.get(cookie) ?? now()
+      signedInAt.set(cookie, authenticatedAt)
+      return { id: `ses_${cookie}`, ...structuredClone(known), authenticatedAt }
+    },
+    find: async (sub) => everybody.get(sub) && structuredClone(find(sub)),
     signOut: async (request) => {
-      const session = await sessionOf(request)
-      if (session) ended.add(session.id)
+      signedOut.add(cookieOf(request) ?? '')
       return ['person=; Path=/; Max-Age=0']
     },
     handle: async () => new Response(null, { status: 404 }),
-    /** For tests to change somebody in the middle. */
-    of: (sub: string): StandIn => {
-      const found = bySub.get(sub)
-      if (!found) throw new Error(`there is no ${sub}`)
-      return found
+  }
+  return {
+    ...people,
+    /** To be changed as an administrator would. */
+    who: find,
+    /** Proves again who they are, now. */
+    signIn: (cookie: string): void => {
+      signedOut.delete(cookie)
+      signedInAt.set(cookie, now())
     },
-    ended,
-  } satisfies People & Record<string, unknown>
+    isSignedOut: (cookie: string): boolean => signedOut.has(cookie),
+  }
 }
+
+export type StandInPeople = ReturnType<typeof createStandInPeople>

@@ -3,11 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { clients } from '../src/store/schema.js'
 import { baseConfig, docs, issuer, openTestServer, type TestServer } from './harness.js'
 import { personToken } from './person-tokens.js'
-import { memberOf, standIn, standInPeople } from './stand-in-people.js'
+import { createStandInPeople, membership } from './stand-in-people.js'
 
-const people = standInPeople(
-  standIn('alice', { claims: { plan: 'gold', sub: 'usr_mallory', email: 'm@evil.example' } }),
-)
+const people = createStandInPeople(() => new Date())
 
 const config = {
   ...baseConfig,
@@ -19,14 +17,15 @@ const config = {
 
 let server: TestServer
 beforeAll(async () => {
+  alice().person.claims = { plan: 'gold', sub: 'usr_mallory', email: 'm@evil.example' }
   server = await openTestServer({ config, people })
 })
 afterAll(() => server.close())
 
-const alice = () => people.of('usr_alice')
+const alice = () => people.who('usr_alice')
 afterEach(() => {
   alice().person.disabled = false
-  alice().memberships = [memberOf('acme')]
+  alice().memberships = [membership('acme')]
 })
 
 const ask = (token: string | undefined, init: RequestInit = {}, path = '/userinfo') =>
@@ -161,7 +160,7 @@ describe('a token that was good', () => {
 
   test('is refused once the person is disabled, and says what is true of them now', async () => {
     const { token } = await personToken(server)
-    alice().memberships = [memberOf('acme', { orgRole: 'admin' }), memberOf('globex')]
+    alice().memberships = [membership('acme', { orgRole: 'admin' }), membership('globex')]
     expect(await (await ask(token)).json()).toMatchObject({
       org_role: 'admin',
       organization_ids: ['acme', 'globex'],
@@ -172,9 +171,9 @@ describe('a token that was good', () => {
 
   test('is refused once the person has left the organization, or it is switched off', async () => {
     const { token } = await personToken(server)
-    alice().memberships = [memberOf('globex')]
+    alice().memberships = [membership('globex')]
     await expectDead(token)
-    alice().memberships = [memberOf('acme', { disabled: true })]
+    alice().memberships = [membership('acme', { disabled: true })]
     await expectDead(token)
   })
 

@@ -11,10 +11,7 @@ const inactive = { active: false }
 
 /** Not used, not too old, and of this client: a stranger's looks like one that there never was. */
 const isUsable = (token: RefreshToken, client: Client, now: Date): boolean =>
-  token.client_id === client.client_id &&
-  token.consumed_at === undefined &&
-  token.expires_at > now &&
-  token.family_expires_at > now
+  token.client_id === client.client_id && token.consumed_at === undefined && token.expires_at > now
 
 /** The delegation of its family, if that is alive with all above it, and its person is there. */
 const findFamily = async (token: RefreshToken, deps: Deps) => {
@@ -24,8 +21,7 @@ const findFamily = async (token: RefreshToken, deps: Deps) => {
     deps.store.delegations.findMany(family.lineage),
     deps.people.find(family.subject),
   ])
-  const isThere =
-    found && !found.person.disabled && isMember(found.memberships, family.tenant_id)
+  const isThere = found && !found.person.disabled && isMember(found.memberships, family.tenant_id)
   const stands =
     lineage.length === family.lineage.length && lineage.every((d) => isAlive(d, deps.now()))
   return isThere && stands ? family : undefined
@@ -37,7 +33,6 @@ export const describeRefreshToken = async (text: string, client: Client, deps: D
   if (!token || !isUsable(token, client, deps.now())) return inactive
   const family = await findFamily(token, deps)
   if (!family) return inactive
-  const end = token.expires_at < token.family_expires_at ? token.expires_at : token.family_expires_at
   return {
     active: true,
     iss: deps.issuer,
@@ -46,6 +41,7 @@ export const describeRefreshToken = async (text: string, client: Client, deps: D
     scope: formatScope(family.scope),
     ...(family.tenant_id !== undefined && { tenant_id: family.tenant_id }),
     iat: toSeconds(token.created_at),
-    exp: toSeconds(end),
+    // Never later than the end of the family.
+    exp: toSeconds(token.expires_at),
   }
 }

@@ -24,8 +24,8 @@ import type { DeviceCode } from '../store/device-codes.js'
 import { answerPage } from '../views/answer-page.js'
 import { DeviceCodePage, DeviceDonePage, DeviceWarning } from '../views/device.js'
 import { texts } from '../views/texts.js'
-import { basePath, signInPath } from './page-paths.js'
-import { type ConsentPart, consentPage } from './show-consent.js'
+import { basePath, seeOther, signInPath } from './page-paths.js'
+import { consentPage, type Question } from './show-consent.js'
 
 type PageContext = Context<Env>
 
@@ -43,7 +43,7 @@ const lookerOf = ({ session }: Typed) => ({
 const toSignIn = (c: PageContext, userCode: string | undefined, deps: Deps): Response => {
   const query = userCode === undefined ? '' : `?user_code=${formatUserCode(userCode)}`
   const returnTo = `${basePath(deps)}/device${query}`
-  return c.redirect(signInPath(returnTo, { again: false }, deps), 303)
+  return seeOther(c, signInPath(returnTo, { again: false }, deps))
 }
 
 const askForCode = (
@@ -72,7 +72,7 @@ const question = async (
   c: PageContext,
   { userCode, session }: Typed,
   asked: AskedByDevice,
-  part: Pick<ConsentPart, 'again'>,
+  part: Pick<Question, 'again'>,
   deps: Deps,
 ): Promise<Response> => {
   if (eligibleTenants(asked, session).length === 0) throw notAMember()
@@ -84,7 +84,7 @@ const question = async (
       session,
       action: `${basePath(deps)}/device`,
       hidden: ['user_code', userCode],
-      before: <DeviceWarning userCode={formatUserCode(userCode)} />,
+      about: <DeviceWarning userCode={formatUserCode(userCode)} />,
     },
     deps,
   )

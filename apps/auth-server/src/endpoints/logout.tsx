@@ -8,16 +8,12 @@ import { type LogoutRequest, logoutParameters, readLogoutRequest } from '../logo
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, issueFormToken, requireOwnOrigin } from '../middleware/form-token.js'
 import type { PersonSession } from '../people/person.js'
-import { answerPage, pageHeaders } from '../views/answer-page.js'
+import { answerPage } from '../views/answer-page.js'
 import { LogoutPage, SignedOutPage } from '../views/logout.js'
 import { formTokenField } from '../views/page.js'
+import { seeOther } from './page-paths.js'
 
 type PageContext = Context<Env>
-
-const seeOther = (c: PageContext, target: string): Response => {
-  for (const [name, value] of Object.entries(pageHeaders())) c.header(name, value)
-  return c.redirect(target, 303)
-}
 
 /** There is nobody, or nobody any more, to sign out. */
 const finish = (c: PageContext, { target }: LogoutRequest, { issuer }: Deps): Response =>

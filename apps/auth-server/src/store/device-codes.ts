@@ -85,7 +85,10 @@ export const deviceCodesStore = ({ drizzle }: Database) => ({
     by: Looker,
     now: Date,
   ): Promise<DeviceCode | undefined> => {
-    const [code] = await drizzle.select().from(table).where(isUndecided(userCodeHash, by, now))
+    const [code] = await drizzle
+      .select()
+      .from(table)
+      .where(isUndecided(userCodeHash, by, now))
     return code
   },
 

@@ -26,6 +26,7 @@ export type RevocationTarget =
   | { client_id: string }
   | { subject: string }
   | { tenant_id: string }
+  | { consent_id: string }
 
 /**
  * What the target stands on: a delegation, all that a client holds, the roots of a subject, the roots
@@ -35,7 +36,11 @@ const standingOf = (target: RevocationTarget): SQL => {
   if ('delegation_id' in target) return sql`d.id = ${target.delegation_id}`
   if ('client_id' in target) return sql`d.actor = ${target.client_id}`
   if ('subject' in target) return sql`d.parent_id is null and d.subject = ${target.subject}`
-  return sql`d.parent_id is null and d.tenant_id = ${target.tenant_id}`
+  if ('tenant_id' in target) return sql`d.parent_id is null and d.tenant_id = ${target.tenant_id}`
+  // All roots of a consent draw on its budget, whatever it has been widened to.
+  const { consent_id: id } = target
+  return sql`d.parent_id is null and ${`consent:${id}`} = any(d.budget_ids)
+    and d.subject = (select c.subject from consents c where c.id = ${id})`
 }
 
 /**

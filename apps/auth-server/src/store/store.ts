@@ -1,6 +1,9 @@
 /** All tables of one database, opened together. */
+import { authorizationCodesStore } from './authorization-codes.js'
+import { authorizationRequestsStore } from './authorization-requests.js'
 import { budgetsStore } from './budgets.js'
 import { clientsStore } from './clients.js'
+import { consentsStore } from './consents.js'
 import type { Database } from './database.js'
 import { delegationRulesStore } from './delegation-rules.js'
 import { delegationsStore } from './delegations.js'
@@ -9,13 +12,17 @@ import { guessesStore } from './guesses.js'
 import { idempotencyKeysStore } from './idempotency-keys.js'
 import { type FanOut, issuancesStore } from './issuances.js'
 import { ledgerStore } from './ledger.js'
+import { refreshTokensStore } from './refresh-tokens.js'
 import { resourcesStore } from './resources.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
 
 export const openStore = (database: Database, fanOut: FanOut, now: () => Date) => ({
+  authorizationCodes: authorizationCodesStore(database),
+  authorizationRequests: authorizationRequestsStore(database),
   budgets: budgetsStore(database),
   clients: clientsStore(database),
+  consents: consentsStore(database),
   delegationRules: delegationRulesStore(database),
   delegations: delegationsStore(database),
   deviceCodes: deviceCodesStore(database),
@@ -23,6 +30,7 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   idempotencyKeys: idempotencyKeysStore(database),
   issuances: issuancesStore(database, fanOut, now),
   ledger: ledgerStore(database, now),
+  refreshTokens: refreshTokensStore(database),
   resources: resourcesStore(database),
   revocations: revocationsStore(database),
   signingKeys: signingKeysStore(database),
