@@ -1,4 +1,5 @@
 /** Revocations: one row each, no tree walk; a token names all delegations that it stands on. */
+import { personPrefix } from '@behalf/protocol'
 import { type SQL, sql } from 'drizzle-orm'
 import { maxTokenLifetimeSeconds } from '../key-timeline.js'
 import { type Database, type Drizzle, rowsOf } from './database.js'
@@ -100,13 +101,19 @@ export const revokeStandingOf = (
   return revokeWhere(drizzle, sql`(${standingOf(target)}) and ${mine}`, cause, now)
 }
 
-/** A client that has moved to another tenant leaves behind what it held there. */
+/**
+ * A client that has moved to another tenant leaves behind what it held there. One that belongs to none
+ * keeps what people have given it: that is of their tenants, and always was.
+ */
 export const revokeElsewhere = (
   drizzle: Drizzle,
   { client_id, tenant_id }: { client_id: string; tenant_id?: string | undefined },
   now: Date,
 ): Promise<number> => {
-  const elsewhere = sql`d.tenant_id is distinct from ${tenant_id ?? null}::text`
+  const elsewhere =
+    tenant_id === undefined
+      ? sql`d.tenant_id is not null and not starts_with(d.subject, ${personPrefix}::text)`
+      : sql`d.tenant_id is distinct from ${tenant_id}::text`
   const held = sql`d.actor = ${client_id} and ${elsewhere}`
   return revokeWhere(drizzle, held, 'tenant_changed', now)
 }
