@@ -1,6 +1,6 @@
 /** A device gets in by the yes of a person on another machine, once. RFC 8628. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openBrowser, openPeopleServer, type PeopleServer, refresh } from './browser.js'
+import { openBrowser, openPeopleServer, type PeopleServer } from './browser.js'
 import {
   answer,
   deviceConfig,
@@ -313,7 +313,7 @@ describe('what was agreed to', () => {
       people: server.people,
     })
     const twin = { ...other, people: server.people }
-    expect(await poll(twin, device_code)).toMatchObject({ status: 200 })
+    expect((await poll(twin, device_code)).body).toMatchObject({ token_type: 'Bearer' })
     expect((await poll(server, device_code)).status).toBe(400)
   })
 })
