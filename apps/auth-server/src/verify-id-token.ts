@@ -27,9 +27,9 @@ export const readIdTokenHint = (text: string, deps: Pick<Deps, 'issuer' | 'keys'
   const { alg, kid } = checkHeader(header, (typ) => typ === idTokenType)
   const key = deps.keys.findEver(kid)
   if (!key || key.alg !== alg || !verifyJws(alg, key.publicKey, signingInput, signature)) {
-    throw refuse('id_token_hint_signature')
+    throw refuse('bad_signature')
   }
   const claims = claimsSchema.safeParse(payload)
-  if (!claims.success || claims.data.iss !== deps.issuer) throw refuse('id_token_hint_issuer')
+  if (!claims.success || claims.data.iss !== deps.issuer) throw refuse('wrong_issuer')
   return { sub: claims.data.sub, clientId: claims.data.aud }
 }
