@@ -58,6 +58,7 @@ CREATE TABLE "clients" (
 	"token_endpoint_auth_method" text NOT NULL,
 	"grant_types" text[] NOT NULL,
 	"redirect_uris" text[] NOT NULL,
+	"post_logout_redirect_uris" text[] DEFAULT '{}' NOT NULL,
 	"scope" text[] NOT NULL,
 	"resources" text[] NOT NULL,
 	"agent_limits" jsonb NOT NULL,
@@ -109,6 +110,30 @@ CREATE TABLE "delegations" (
 	"expires_at" timestamp with time zone,
 	"revoked_at" timestamp with time zone,
 	"cause" text
+);
+--> statement-breakpoint
+CREATE TABLE "device_codes" (
+	"device_code_hash" text PRIMARY KEY NOT NULL,
+	"user_code_hash" text NOT NULL,
+	"client_id" text NOT NULL,
+	"scope" text[] NOT NULL,
+	"resources" text[] NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"interval" integer NOT NULL,
+	"polled_at" timestamp with time zone,
+	"polled_too_soon" boolean DEFAULT false NOT NULL,
+	"session_id" text,
+	"subject" text,
+	"decided_at" timestamp with time zone,
+	"approved" boolean
+);
+--> statement-breakpoint
+CREATE TABLE "guesses" (
+	"who" text NOT NULL,
+	"period" integer NOT NULL,
+	"count" integer NOT NULL,
+	CONSTRAINT "guesses_who_period_pk" PRIMARY KEY("who","period")
 );
 --> statement-breakpoint
 CREATE TABLE "idempotency_keys" (
@@ -259,6 +284,10 @@ CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id","
 CREATE INDEX "delegations_tenant_id" ON "delegations" USING btree ("tenant_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "delegations_subject" ON "delegations" USING btree ("subject");--> statement-breakpoint
 CREATE INDEX "delegations_actor" ON "delegations" USING btree ("actor");--> statement-breakpoint
+CREATE UNIQUE INDEX "device_codes_user_code_hash" ON "device_codes" USING btree ("user_code_hash");--> statement-breakpoint
+CREATE INDEX "device_codes_expires_at" ON "device_codes" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "device_codes_client_id" ON "device_codes" USING btree ("client_id","expires_at");--> statement-breakpoint
+CREATE INDEX "guesses_period" ON "guesses" USING btree ("period");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_expires_at" ON "idempotency_keys" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "issuances_delegation_id" ON "issuances" USING btree ("delegation_id","issued_at");--> statement-breakpoint
 CREATE INDEX "leases_open" ON "leases" USING btree ("expires_at") WHERE state = 'open';--> statement-breakpoint

@@ -54,15 +54,11 @@ const withState = (uri: string, state: string | undefined): string =>
     ? uri
     : `${uri}${uri.includes('?') ? '&' : '?'}state=${encodeURIComponent(state)}`
 
-/** A header carries it as it is, so it is visible ASCII whatever was registered. */
-const isHeaderText = /^[\x21-\x7e]{1,2048}$/
-
 /** §3: only exactly where the client is registered to send people. Anything else would be open. */
 const targetOf = (form: Form, client: Client | undefined): string | undefined => {
   const uri = form.get('post_logout_redirect_uri')
   if (uri === undefined) return undefined
-  if (isHeaderText.test(uri) && client?.post_logout_redirect_uris.includes(uri))
-    return withState(uri, form.get('state'))
+  if (client?.post_logout_redirect_uris.includes(uri)) return withState(uri, form.get('state'))
   throw new OAuthError('invalid_request', {
     description: 'The application wants to send you to an address that is not registered for it.',
     reason: 'unregistered_post_logout_redirect_uri',
