@@ -5,7 +5,7 @@ import { hashSecret } from '../secrets.js'
 import type { Client } from '../store/clients.js'
 import { isAlive } from '../store/delegations.js'
 import type { RefreshToken } from '../store/refresh-tokens.js'
-import { isMember } from './standing.js'
+import { personStanding } from './standing.js'
 
 const inactive = { active: false }
 
@@ -17,14 +17,13 @@ const isUsable = (token: RefreshToken, client: Client, now: Date): boolean =>
 const findFamily = async (token: RefreshToken, deps: Deps) => {
   const family = await deps.store.delegations.find(token.delegation_id)
   if (!family) return undefined
-  const [lineage, found] = await Promise.all([
+  const [lineage, person] = await Promise.all([
     deps.store.delegations.findMany(family.lineage),
-    deps.people.find(family.subject),
+    personStanding(family.subject, family.tenant_id, deps),
   ])
-  const isThere = found && !found.person.disabled && isMember(found.memberships, family.tenant_id)
   const stands =
     lineage.length === family.lineage.length && lineage.every((d) => isAlive(d, deps.now()))
-  return isThere && stands ? family : undefined
+  return person && stands ? family : undefined
 }
 
 /** @returns the body of the answer */

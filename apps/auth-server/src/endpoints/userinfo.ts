@@ -1,6 +1,7 @@
 /** What a client may know of the person who let it in. OpenID Connect Core §5.3. */
 import { type AccessToken, actorChain, isPersonId, OAuthError } from '@behalf/protocol'
 import type { Context, Handler } from 'hono'
+import { personStanding } from '../authorization/standing.js'
 import type { Deps } from '../deps.js'
 import {
   bearerOf,
@@ -47,17 +48,12 @@ const isStanding = async (token: AccessToken, deps: Deps): Promise<boolean> => {
 
 /** The person as they are now. Who has left the organization that they agreed in is not there. */
 const findPerson = async (token: AccessToken, deps: Deps) => {
-  const [stands, found] = await Promise.all([
+  const [stands, standing] = await Promise.all([
     isStanding(token, deps),
-    deps.people.find(token.subject),
+    personStanding(token.subject, token.tenantId, deps),
   ])
-  const belongs =
-    token.tenantId === undefined ||
-    found?.memberships.some((one) => one.tenant_id === token.tenantId && !one.disabled)
-  if (!stands || !found || found.person.disabled || !belongs) {
-    throw refuseToken('The token was revoked.', 'revoked')
-  }
-  return found
+  if (!stands || !standing) throw refuseToken('The token was revoked.', 'revoked')
+  return standing
 }
 
 export const userinfoEndpoint = (deps: Deps): Handler<Env> =>
@@ -67,8 +63,7 @@ export const userinfoEndpoint = (deps: Deps): Handler<Env> =>
     if (text === undefined) return c.body(null, 401, challenge)
     const token = readBearerToken(text, deps)
     checkToken(token, deps.issuer)
-    const found = await findPerson(token, deps)
-    const source = { ...found, tenantId: token.tenantId }
+    const source = await findPerson(token, deps)
     // `sub` last: no claim of an operator's own can be taken for it.
     return c.json({ ...personClaims(source, token.scope), sub: token.subject })
   }
