@@ -1,8 +1,10 @@
 /** Requests that wait: pushed by a client (RFC 9126), or for a person to sign in and to agree. */
 import { OAuthError } from '@behalf/protocol'
+import { proveSender } from '../authorize-checks.js'
 import type { Deps } from '../deps.js'
 import type { Form } from '../form.js'
 import { hashSecret, newSecret } from '../secrets.js'
+import { redirectOrigin } from './redirect-uri.js'
 import { formOfParameters, type Parameters } from './request.js'
 
 /** RFC 9126 §2.2: between 5 and 600 seconds. The client goes straight on with it. */
@@ -57,6 +59,23 @@ export const resolvePushed = async (form: Form, { store, now }: Deps): Promise<F
   const parameters = await store.authorizationRequests.takePushed(hash, clientId, now())
   if (!parameters) throw badRequestUri()
   return formOfParameters({ ...parameters, client_id: [clientId] })
+}
+
+/**
+ * Where a form may end by redirects that leads back to a waiting request: at the client, when the
+ * person has agreed before. Browsers hold `form-action` against all of them, so that the pages of
+ * sign-in have to name it.
+ *
+ * @param returnTo the path of ours that they go on to
+ */
+export const formTargetsOf = async (returnTo: string, deps: Deps): Promise<string[]> => {
+  const [path = '', query = ''] = returnTo.split('?')
+  const secret = new URLSearchParams(query).get('continue')
+  if (!path.endsWith('/authorize') || secret === null) return []
+  const waiting = await deps.store.authorizationRequests.find(hashSecret(secret), deps.now())
+  if (!waiting) return []
+  const sender = await proveSender(formOfParameters(waiting.parameters), deps).catch(() => undefined)
+  return sender ? [redirectOrigin(sender.redirectUri)] : []
 }
 
 export interface WaitingOptions {
