@@ -6,6 +6,7 @@
  */
 import { grantTypes, OAuthError, type OAuthErrorCode, parseScope } from '@behalf/protocol'
 import { isS256Challenge } from './authorization/pkce.js'
+import { grantScope, reachable } from './authorization/reachable.js'
 import { matchesRedirectUri } from './authorization/redirect-uri.js'
 import {
   type AuthorizationRequest,
@@ -14,7 +15,6 @@ import {
   prompts,
   type Sender,
 } from './authorization/request.js'
-import { grantScope, reachable } from './authorization/reachable.js'
 import type { Deps } from './deps.js'
 import type { Form } from './form.js'
 import { requestedTargets } from './grants/target.js'

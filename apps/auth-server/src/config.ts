@@ -112,9 +112,7 @@ const client = z.strictObject({
   tenant_id: tenantId.optional(),
   client_secret: secret.optional(),
   token_endpoint_auth_method: z.enum(authMethods).optional(),
-  grant_types: z
-    .array(z.enum(Object.values(grantTypes)))
-    .optional(),
+  grant_types: z.array(z.enum(Object.values(grantTypes))).optional(),
   scope: scope.optional(),
   resources: z.array(resourceUri).optional(),
   redirect_uris: z.array(redirectUri).optional(),
@@ -148,7 +146,10 @@ const user = z.strictObject({
   org_role: z.enum(['owner', 'admin', 'member']).optional(),
 })
 
-const seconds = z.int().min(1).max(10 * 365 * 24 * 3600)
+const seconds = z
+  .int()
+  .min(1)
+  .max(10 * 365 * 24 * 3600)
 
 const refreshTokens = z.strictObject({
   /** Unused for so long, a refresh token is dead. */

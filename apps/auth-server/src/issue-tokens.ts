@@ -8,11 +8,11 @@ import {
   OAuthError,
   tokenTypes,
 } from '@behalf/protocol'
+import { grantOver } from './authorization/grant-over.js'
+import type { PersonStanding } from './authorization/standing.js'
 import { fundEscrow } from './budgets/escrow.js'
 import { type Deps, fromSeconds, toSeconds } from './deps.js'
 import { customClaims, standingClaims } from './person-claims.js'
-import { grantOver } from './authorization/grant-over.js'
-import type { PersonStanding } from './authorization/standing.js'
 import type { Client } from './store/clients.js'
 import type { NewDelegation, Recorded, Redemption } from './store/issuances.js'
 

@@ -296,9 +296,7 @@ describe('the answer', () => {
     expect(answer.status).toBe(303)
     expect(answer.query.getAll('iss')).toEqual([issuer])
     expect([...answer.query.keys()].sort()).toEqual(['code', 'iss', 'state'])
-    const metadata = await (
-      await server.request('/.well-known/oauth-authorization-server')
-    ).json()
+    const metadata = await (await server.request('/.well-known/oauth-authorization-server')).json()
     expect(metadata.authorization_response_iss_parameter_supported).toBe(true)
   })
 

@@ -1,6 +1,18 @@
 /** A person's browser at the authorization pages, and the client that waits for the answer. */
 import { createHash, randomBytes } from 'node:crypto'
-import { basic, createClock, docs, type FormFields, issuer, mail, openTestServer, otherTenantDocs, secretOf, type TestServerOptions, type TokenBody } from './harness.js'
+import {
+  basic,
+  createClock,
+  docs,
+  type FormFields,
+  issuer,
+  mail,
+  openTestServer,
+  otherTenantDocs,
+  secretOf,
+  type TestServerOptions,
+  type TokenBody,
+} from './harness.js'
 import { createStandInPeople } from './stand-in-people.js'
 
 export const appUri = 'https://app.example.test/cb'
@@ -246,7 +258,15 @@ export const getCode = async (server: PeopleServer, options: GetCodeOptions = {}
   if (asked) answer = await browser.answer(answer, options.consent)
   const clientId = query.get('client_id') ?? ''
   const redirectUri = query.get('redirect_uri') ?? ''
-  return { code: answer.query.get('code') ?? '', pkce, clientId, redirectUri, answer, asked, browser }
+  return {
+    code: answer.query.get('code') ?? '',
+    pkce,
+    clientId,
+    redirectUri,
+    answer,
+    asked,
+    browser,
+  }
 }
 export type GotCode = Awaited<ReturnType<typeof getCode>>
 

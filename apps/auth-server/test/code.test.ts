@@ -122,7 +122,9 @@ describe('a code', () => {
 
 describe('whoever cannot prove that it asked', () => {
   const flip = (code: string): string =>
-    code.replace(/[a-z]/i, (one) => (one === one.toLowerCase() ? one.toUpperCase() : one.toLowerCase()))
+    code.replace(/[a-z]/i, (one) =>
+      one === one.toLowerCase() ? one.toUpperCase() : one.toLowerCase(),
+    )
 
   const strangers: [string, (got: GotCode) => FormFields][] = [
     ['another verifier', () => ({ code_verifier: createPKCE().verifier })],
@@ -213,7 +215,9 @@ describe('what is asked for at the token endpoint', () => {
       resource: mail,
     })
     expect(decode(body.access_token)).toMatchObject({ aud: mail, scope: 'mail:send' })
-    const less = await redeem(server, await getCode(server, { query: both }), { scope: 'docs:read' })
+    const less = await redeem(server, await getCode(server, { query: both }), {
+      scope: 'docs:read',
+    })
     expect(decode(less.body.access_token)).toMatchObject({ aud: [docs, mail], scope: 'docs:read' })
   })
 
@@ -348,4 +352,3 @@ describe('between the yes and the code', () => {
     await set('docs:read')
   })
 })
-

@@ -30,7 +30,10 @@ const isActive = async (token: string): Promise<unknown> =>
 const lineageOf = (token: string): string[] => decode(token).agent_lineage as string[]
 
 const handOn = async (token: string, fields: Record<string, string> = {}) => {
-  const handOff = await server.exchange('assistant', token, { requested_actor: 'helper', ...fields })
+  const handOff = await server.exchange('assistant', token, {
+    requested_actor: 'helper',
+    ...fields,
+  })
   return server.exchange('helper', handOff.body.access_token)
 }
 
@@ -136,7 +139,10 @@ describe('taking it back', () => {
 
   test('is for the one whose it is', async () => {
     const { access_token } = await getTokens(server, agent)
-    const alice = await consentIn(await openBrowser(server, 'usr_alice').get('/account'), 'Assistant')
+    const alice = await consentIn(
+      await openBrowser(server, 'usr_alice').get('/account'),
+      'Assistant',
+    )
     await getTokens(server, { person: 'usr_bob' })
     const browser = openBrowser(server, 'usr_bob')
     const { csrf = '' } = await consentIn(await browser.get('/account'), 'Public App')

@@ -337,7 +337,13 @@ describe('a yes', () => {
     const second = await browser.authorize(authorizeQuery(pkce, query))
     const answer = await browser.answer(second, { tenant_id: 'globex' })
     const got = { code: answer.query.get('code') ?? '', pkce, clientId: 'roamer' }
-    const token = await redeem(server, { ...got, redirectUri: appUri, answer, asked: true, browser })
+    const token = await redeem(server, {
+      ...got,
+      redirectUri: appUri,
+      answer,
+      asked: true,
+      browser,
+    })
     expect(decode(token.body.access_token)).toMatchObject({ tenant_id: 'globex', aud: mail })
     // Which one is meant is not clear the next time either, unless they have chosen one.
     expect((await again('usr_bob', query)).status).toBe(200)
@@ -374,7 +380,9 @@ describe('a yes', () => {
 
   test('given twice at once is one consent', async () => {
     const pages = await Promise.all(
-      Array.from({ length: 6 }, () => ask('usr_carol', { resource: mail, scope: 'openid mail:send', ...asked })),
+      Array.from({ length: 6 }, () =>
+        ask('usr_carol', { resource: mail, scope: 'openid mail:send', ...asked }),
+      ),
     )
     const answers = await Promise.all(pages.map(({ browser, page }) => browser.answer(page)))
     for (const { query } of answers) expect(query.has('code')).toBe(true)

@@ -49,11 +49,7 @@ describe('the metadata document', () => {
         'urn:ietf:params:oauth:grant-type:token-exchange',
       ],
       code_challenge_methods_supported: ['S256'],
-      token_endpoint_auth_methods_supported: [
-        'client_secret_basic',
-        'client_secret_post',
-        'none',
-      ],
+      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
       introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
       revocation_endpoint_auth_methods_supported: [
         'client_secret_basic',
@@ -250,14 +246,17 @@ describe('other origins', () => {
     }
   })
 
-  test.each(['/introspect', '/ledger/reservations', '/ledger/budgets/dlg_x', '/authorize', '/consent'])(
-    'a preflight for %s, which no page has business with, allows no origin',
-    async (path) => {
-      const response = await preflight(path, 'POST')
-      expect(response.headers.get('access-control-allow-origin')).toBeNull()
-      expect(response.headers.get('access-control-allow-credentials')).toBeNull()
-    },
-  )
+  test.each([
+    '/introspect',
+    '/ledger/reservations',
+    '/ledger/budgets/dlg_x',
+    '/authorize',
+    '/consent',
+  ])('a preflight for %s, which no page has business with, allows no origin', async (path) => {
+    const response = await preflight(path, 'POST')
+    expect(response.headers.get('access-control-allow-origin')).toBeNull()
+    expect(response.headers.get('access-control-allow-credentials')).toBeNull()
+  })
 
   test('a page can read the refusals of the token endpoint', async () => {
     const response = await server.request('/token', { method: 'POST', headers: { Origin: evil } })

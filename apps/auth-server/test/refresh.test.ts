@@ -5,8 +5,8 @@ import {
   getTokens,
   openPeopleServer,
   type PeopleServer,
-  peopleConfig,
   type PersonTokens,
+  peopleConfig,
   refresh,
   tokenAs,
 } from './browser.js'
@@ -28,7 +28,10 @@ const isActive = async (token: string): Promise<unknown> =>
 
 const lineageOf = (token: string): string[] => decode(token).agent_lineage as string[]
 
-const next = async (token: string, clientId = 'pub'): Promise<PersonTokens & { refresh_token: string }> => {
+const next = async (
+  token: string,
+  clientId = 'pub',
+): Promise<PersonTokens & { refresh_token: string }> => {
   const { status, body } = await refresh(server, clientId, token)
   expect(status).toBe(200)
   return { ...body, refresh_token: body.refresh_token ?? '' }

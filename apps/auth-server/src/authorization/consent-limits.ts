@@ -1,11 +1,5 @@
 /** The limits that a person sets for an agent: read from the form, never above the agent's own. */
-import {
-  type AgentLimits,
-  type Authority,
-  formatUsd,
-  narrow,
-  parseUsd,
-} from '@behalf/protocol'
+import { type AgentLimits, type Authority, formatUsd, narrow, parseUsd } from '@behalf/protocol'
 import type { Form } from '../form.js'
 import type { Client } from '../store/clients.js'
 import type { Consent } from '../store/consents.js'

@@ -1,11 +1,5 @@
 /** The token that a client gets for a person: by a code, by a refresh token, by a device. */
-import {
-  type Actor,
-  type Authority,
-  narrow,
-  type NarrowRule,
-  parseScope,
-} from '@behalf/protocol'
+import { type Actor, type Authority, type NarrowRule, narrow, parseScope } from '@behalf/protocol'
 import { type Deps, toSeconds } from '../deps.js'
 import type { Form } from '../form.js'
 import { actorLink } from '../grants/exchange-child.js'
@@ -51,11 +45,7 @@ export const personAuthority = (grant: PersonGrant, expiresAt: number, deps: Dep
   const { consent, scope } = grant
   const over = consent.expires_at && toSeconds(consent.expires_at)
   const agreed = { scope, resources: targetsOf(grant, deps), limits: consent.limits, expiresAt }
-  return narrow(
-    agreed,
-    { expiresAt: over, hop: false, overAsk: 'refuse' },
-    ruleOf(grant, deps),
-  )
+  return narrow(agreed, { expiresAt: over, hop: false, overAsk: 'refuse' }, ruleOf(grant, deps))
 }
 
 /** RFC 6749 §6 and RFC 8707 §2.2: less may be asked for than was given, never more. */

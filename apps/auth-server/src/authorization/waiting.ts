@@ -16,6 +16,17 @@ const waitingSeconds = 1800
 /** RFC 9126 §2.2 */
 const requestUriPrefix = 'urn:ietf:params:oauth:request_uri:'
 
+/** Whoever can send somebody here can make a row. What an address can carry is enough for it. */
+const maxParametersLength = 16_384
+
+const checkLength = (parameters: Parameters): void => {
+  if (JSON.stringify(parameters).length <= maxParametersLength) return
+  throw new OAuthError('invalid_request', {
+    description: `An authorization request has ${maxParametersLength} characters at most.`,
+    reason: 'request_too_long',
+  })
+}
+
 const later = (now: Date, seconds: number): Date => new Date(now.getTime() + seconds * 1000)
 
 /** @returns the `request_uri` */
@@ -24,6 +35,7 @@ export const pushRequest = async (
   clientId: string,
   { store, now }: Deps,
 ): Promise<string> => {
+  checkLength(parameters)
   const secret = newSecret('ar')
   const created_at = now()
   await store.authorizationRequests.insert({
@@ -74,7 +86,9 @@ export const formTargetsOf = async (returnTo: string, deps: Deps): Promise<strin
   if (!path.endsWith('/authorize') || secret === null) return []
   const waiting = await deps.store.authorizationRequests.find(hashSecret(secret), deps.now())
   if (!waiting) return []
-  const sender = await proveSender(formOfParameters(waiting.parameters), deps).catch(() => undefined)
+  const sender = await proveSender(formOfParameters(waiting.parameters), deps).catch(
+    () => undefined,
+  )
   return sender ? [redirectOrigin(sender.redirectUri)] : []
 }
 
@@ -91,6 +105,7 @@ export const keepWaiting = async (
   { authenticateAfter, sessionId }: WaitingOptions,
   { store, now }: Deps,
 ): Promise<string> => {
+  checkLength(parameters)
   const secret = newSecret('ar')
   const created_at = now()
   await store.authorizationRequests.insert({

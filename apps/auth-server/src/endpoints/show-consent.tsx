@@ -1,14 +1,19 @@
 /** Puts together what the consent page shows. */
 import { formatUsd } from '@behalf/protocol'
 import type { Context } from 'hono'
-import { canDelegate, type Faults, type LimitFields, offeredLimits } from '../authorization/consent-limits.js'
+import {
+  canDelegate,
+  type Faults,
+  type LimitFields,
+  offeredLimits,
+} from '../authorization/consent-limits.js'
 import { eligibleTenants, impliedTenant } from '../authorization/interaction.js'
 import { isLoopbackRedirect, redirectHost, redirectOrigin } from '../authorization/redirect-uri.js'
 import type { AuthorizationRequest } from '../authorization/request.js'
 import { readBalance } from '../budgets/show-budget.js'
 import type { Deps } from '../deps.js'
-import { issueFormToken } from '../middleware/form-token.js'
 import type { Env } from '../middleware/env.js'
+import { issueFormToken } from '../middleware/form-token.js'
 import type { PersonSession } from '../people/person.js'
 import { type Consent, consentBudget } from '../store/consents.js'
 import { answerPage } from '../views/answer-page.js'
@@ -24,7 +29,10 @@ export interface Question {
   again?: { fields: LimitFields; faults: Faults; tenantId: string | undefined }
 }
 
-const targetsOf = async ({ granted }: AuthorizationRequest, deps: Deps): Promise<ConsentTarget[]> => {
+const targetsOf = async (
+  { granted }: AuthorizationRequest,
+  deps: Deps,
+): Promise<ConsentTarget[]> => {
   const names = Object.keys(granted)
   const resources = await deps.store.resources.findMany(names)
   const words = new Map(resources.map((one) => [one.resource, one.scope_descriptions]))

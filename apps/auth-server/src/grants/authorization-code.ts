@@ -58,11 +58,19 @@ const checkUnused = async (code: AuthorizationCode, { store, now }: Deps): Promi
     if (code.expires_at > now()) return
     throw grantOver('The authorization code has expired.', 'code_expired')
   }
-  await store.revocations.revoke({ delegation_id: code.lineage.at(-1) ?? '' }, 'code_replayed', now())
+  await store.revocations.revoke(
+    { delegation_id: code.lineage.at(-1) ?? '' },
+    'code_replayed',
+    now(),
+  )
   throw grantOver('The authorization code was used already.', 'code_replayed')
 }
 
-const grantOf = async (code: AuthorizationCode, client: Client, deps: Deps): Promise<PersonGrant> => {
+const grantOf = async (
+  code: AuthorizationCode,
+  client: Client,
+  deps: Deps,
+): Promise<PersonGrant> => {
   const [standing, consent] = await Promise.all([
     personStanding(code.subject, code.tenant_id, deps),
     deps.store.consents.find(code.consent_id, deps.now()),
@@ -125,7 +133,8 @@ export const authorizationCode: Grant = async ({ client, form }, deps) => {
   const redemption: Redemption = {
     code_hash: code.code_hash,
     client_id: client.client_id,
-    refresh_token: refreshToken === undefined ? undefined : familyOf(grant, refreshToken, end, deps),
+    refresh_token:
+      refreshToken === undefined ? undefined : familyOf(grant, refreshToken, end, deps),
   }
   return { ...issuance, newDelegation: delegationOf(grant, end, deps), redemption, refreshToken }
 }

@@ -72,7 +72,11 @@ export const authorizationRequestsStore = ({ read, write, drizzle }: Database) =
   },
 
   /** The parameters of a pushed request, to the client that pushed it, once. */
-  takePushed: async (hash: string, clientId: string, now: Date): Promise<Parameters | undefined> => {
+  takePushed: async (
+    hash: string,
+    clientId: string,
+    now: Date,
+  ): Promise<Parameters | undefined> => {
     const [row] = await write(takePushed, [hash, clientId, now.toISOString()])
     return row && parse(row).parameters
   },

@@ -44,9 +44,7 @@ const inWords = ({ resource }: ConsentTarget, word: string, description: string 
 
 const Target: FC<{ target: ConsentTarget }> = ({ target }) => (
   <section class="card">
-    <h3>
-      {target.resource === undefined ? words.aboutYou : words.atResource(target.resource)}
-    </h3>
+    <h3>{target.resource === undefined ? words.aboutYou : words.atResource(target.resource)}</h3>
     {target.scopes.length === 0 ? (
       <p>{words.nothingNamed}</p>
     ) : (
