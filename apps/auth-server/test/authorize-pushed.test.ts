@@ -130,6 +130,7 @@ test.each([
   ['for nowhere', { resource: 'https://nowhere.example' }, 'invalid_target'],
   ['a request_uri in it', { request_uri: 'urn:x' }, 'invalid_request'],
   ['an empty request_uri in it', { request_uri: '' }, 'invalid_request'],
+  ['more than an address can carry', { login_hint: 'x'.repeat(20_000) }, 'invalid_request'],
   ['a request object', { request: 'e30.e30.' }, 'request_not_supported'],
   ['the name of another client', { client_id: 'conf2' }, 'invalid_client'],
 ])('the client is told at once of %s', async (_, more, error) => {

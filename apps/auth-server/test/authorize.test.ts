@@ -1,5 +1,6 @@
 /** What an authorization request must be, and where its answer goes. RFC 6749 §4.1, RFC 9700 §2.1. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { formTargetsOf } from '../src/authorization/waiting.js'
 import {
   appUri,
   authorizeQuery,
@@ -333,6 +334,16 @@ describe('who is there', () => {
     const answer = await nobody.answer(await nobody.get(returnTo))
     expect(answer.query.get('state')).toBe('a state')
     expect(answer.query.has('code')).toBe(true)
+  })
+
+  test('and what the pages of sign-in let their forms end at is the client that waits', async () => {
+    const query = authorizeQuery(createPKCE())
+    const asked = signInOf(await openBrowser(server).authorize(query))
+    const returnTo = asked.get('return_to') ?? ''
+    expect(await formTargetsOf(returnTo, server.deps)).toEqual(['https://app.example.test'])
+    for (const other of ['/account', '/authorize?continue=ar_x', `/device?${returnTo}`]) {
+      expect(await formTargetsOf(other, server.deps)).toEqual([])
+    }
   })
 
   test('and without a page nobody is asked', async () => {

@@ -271,7 +271,7 @@ describe('a code that was used', () => {
 
   test('takes along what was handed on meanwhile', async () => {
     const got = await getCode(server, {
-      query: { client_id: 'assistant' },
+      query: { client_id: 'assistant', prompt: 'consent' },
       consent: { may_delegate: 'yes' },
     })
     const bought = (await redeem(server, got)).body

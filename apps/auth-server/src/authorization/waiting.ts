@@ -1,8 +1,10 @@
 /** Requests that wait: pushed by a client (RFC 9126), or for a person to sign in and to agree. */
 import { OAuthError } from '@behalf/protocol'
+import { proveSender } from '../authorize-checks.js'
 import type { Deps } from '../deps.js'
 import type { Form } from '../form.js'
 import { hashSecret, newSecret } from '../secrets.js'
+import { redirectOrigin } from './redirect-uri.js'
 import { formOfParameters, type Parameters } from './request.js'
 
 /** RFC 9126 §2.2: between 5 and 600 seconds. The client goes straight on with it. */
@@ -14,6 +16,17 @@ const waitingSeconds = 1800
 /** RFC 9126 §2.2 */
 const requestUriPrefix = 'urn:ietf:params:oauth:request_uri:'
 
+/** Whoever can send somebody here can make a row. What an address can carry is enough for it. */
+const maxParametersLength = 16_384
+
+const checkLength = (parameters: Parameters): void => {
+  if (JSON.stringify(parameters).length <= maxParametersLength) return
+  throw new OAuthError('invalid_request', {
+    description: `An authorization request has ${maxParametersLength} characters at most.`,
+    reason: 'request_too_long',
+  })
+}
+
 const later = (now: Date, seconds: number): Date => new Date(now.getTime() + seconds * 1000)
 
 /** @returns the `request_uri` */
@@ -22,6 +35,7 @@ export const pushRequest = async (
   clientId: string,
   { store, now }: Deps,
 ): Promise<string> => {
+  checkLength(parameters)
   const secret = newSecret('ar')
   const created_at = now()
   await store.authorizationRequests.insert({
@@ -59,6 +73,25 @@ export const resolvePushed = async (form: Form, { store, now }: Deps): Promise<F
   return formOfParameters({ ...parameters, client_id: [clientId] })
 }
 
+/**
+ * Where a form may end by redirects that leads back to a waiting request: at the client, when the
+ * person has agreed before. Browsers hold `form-action` against all of them, so that the pages of
+ * sign-in have to name it.
+ *
+ * @param returnTo the path of ours that they go on to
+ */
+export const formTargetsOf = async (returnTo: string, deps: Deps): Promise<string[]> => {
+  const [path = '', query = ''] = returnTo.split('?')
+  const secret = new URLSearchParams(query).get('continue')
+  if (!path.endsWith('/authorize') || secret === null) return []
+  const waiting = await deps.store.authorizationRequests.find(hashSecret(secret), deps.now())
+  if (!waiting) return []
+  const sender = await proveSender(formOfParameters(waiting.parameters), deps).catch(
+    () => undefined,
+  )
+  return sender ? [redirectOrigin(sender.redirectUri)] : []
+}
+
 export interface WaitingOptions {
   authenticateAfter: Date | undefined
   /** The session that is asked; absent while nobody has signed in. */
@@ -72,6 +105,7 @@ export const keepWaiting = async (
   { authenticateAfter, sessionId }: WaitingOptions,
   { store, now }: Deps,
 ): Promise<string> => {
+  checkLength(parameters)
   const secret = newSecret('ar')
   const created_at = now()
   await store.authorizationRequests.insert({
