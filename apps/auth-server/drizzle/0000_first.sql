@@ -20,6 +20,37 @@ CREATE TABLE "attempts" (
 	"ends_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "authorization_codes" (
+	"code_hash" text PRIMARY KEY NOT NULL,
+	"client_id" text NOT NULL,
+	"redirect_uri" text NOT NULL,
+	"said_redirect_uri" boolean NOT NULL,
+	"code_challenge" text NOT NULL,
+	"consent_id" text NOT NULL,
+	"lineage" text[] NOT NULL,
+	"subject" text NOT NULL,
+	"tenant_id" text,
+	"scope" text[] NOT NULL,
+	"resources" text[] NOT NULL,
+	"nonce" text,
+	"authenticated_at" timestamp with time zone NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"consumed_at" timestamp with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "authorization_requests" (
+	"request_hash" text PRIMARY KEY NOT NULL,
+	"kind" text NOT NULL,
+	"client_id" text NOT NULL,
+	"parameters" jsonb NOT NULL,
+	"authenticate_after" timestamp with time zone,
+	"session_id" text,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"consumed_at" timestamp with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "budgets" (
 	"id" text PRIMARY KEY NOT NULL,
 	"tenant_id" text,
@@ -49,10 +80,26 @@ CREATE TABLE "clients" (
 	"token_endpoint_auth_method" text NOT NULL,
 	"grant_types" text[] NOT NULL,
 	"redirect_uris" text[] NOT NULL,
+	"post_logout_redirect_uris" text[] DEFAULT '{}' NOT NULL,
 	"scope" text[] NOT NULL,
 	"resources" text[] NOT NULL,
 	"agent_limits" jsonb NOT NULL,
 	"disabled" boolean DEFAULT false NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "consents" (
+	"id" text PRIMARY KEY NOT NULL,
+	"subject" text NOT NULL,
+	"client_id" text NOT NULL,
+	"tenant_id" text,
+	"scope" text[] NOT NULL,
+	"resources" text[] NOT NULL,
+	"granted" jsonb NOT NULL,
+	"limits" jsonb NOT NULL,
+	"delegation_id" text NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone,
+	"revoked_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "delegation_rules" (
@@ -85,6 +132,30 @@ CREATE TABLE "delegations" (
 	"expires_at" timestamp with time zone,
 	"revoked_at" timestamp with time zone,
 	"cause" text
+);
+--> statement-breakpoint
+CREATE TABLE "device_codes" (
+	"device_code_hash" text PRIMARY KEY NOT NULL,
+	"user_code_hash" text NOT NULL,
+	"client_id" text NOT NULL,
+	"scope" text[] NOT NULL,
+	"resources" text[] NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"interval" integer NOT NULL,
+	"polled_at" timestamp with time zone,
+	"polled_too_soon" boolean DEFAULT false NOT NULL,
+	"session_id" text,
+	"subject" text,
+	"decided_at" timestamp with time zone,
+	"approved" boolean
+);
+--> statement-breakpoint
+CREATE TABLE "guesses" (
+	"who" text NOT NULL,
+	"period" integer NOT NULL,
+	"count" integer NOT NULL,
+	CONSTRAINT "guesses_who_period_pk" PRIMARY KEY("who","period")
 );
 --> statement-breakpoint
 CREATE TABLE "idempotency_keys" (
@@ -180,6 +251,20 @@ CREATE TABLE "passkeys" (
 	CONSTRAINT "passkeys_credential_id_unique" UNIQUE("credential_id")
 );
 --> statement-breakpoint
+CREATE TABLE "refresh_tokens" (
+	"token_hash" text PRIMARY KEY NOT NULL,
+	"delegation_id" text NOT NULL,
+	"client_id" text NOT NULL,
+	"consent_id" text NOT NULL,
+	"authenticated_at" timestamp with time zone NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"family_expires_at" timestamp with time zone NOT NULL,
+	"consumed_at" timestamp with time zone,
+	"successor_hash" text,
+	"successor_sealed" text
+);
+--> statement-breakpoint
 CREATE TABLE "request_minutes" (
 	"budget_id" text NOT NULL,
 	"minute" integer NOT NULL,
@@ -210,7 +295,8 @@ CREATE TABLE "resources" (
 	"resource" text PRIMARY KEY NOT NULL,
 	"tenant_id" text,
 	"scopes_supported" text[] NOT NULL,
-	"client_id" text
+	"client_id" text,
+	"scope_descriptions" jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "revocations" (
@@ -304,6 +390,7 @@ CREATE TABLE "verifications" (
 --> statement-breakpoint
 ALTER TABLE "accounts" ADD CONSTRAINT "accounts_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "clients" ADD CONSTRAINT "clients_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "consents" ADD CONSTRAINT "consents_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "delegation_rules" ADD CONSTRAINT "delegation_rules_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "delegations" ADD CONSTRAINT "delegations_parent_id_delegations_id_fk" FOREIGN KEY ("parent_id") REFERENCES "public"."delegations"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "delegations" ADD CONSTRAINT "delegations_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -321,13 +408,21 @@ ALTER TABLE "two_factors" ADD CONSTRAINT "two_factors_user_id_users_id_fk" FOREI
 CREATE UNIQUE INDEX "accounts_provider" ON "accounts" USING btree ("provider_id","account_id");--> statement-breakpoint
 CREATE INDEX "accounts_user_id" ON "accounts" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "attempts_ends_at" ON "attempts" USING btree ("ends_at");--> statement-breakpoint
+CREATE INDEX "authorization_codes_expires_at" ON "authorization_codes" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "authorization_requests_expires_at" ON "authorization_requests" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "budgets_escrow" ON "budgets" USING btree ("id") WHERE carved is not null;--> statement-breakpoint
+CREATE UNIQUE INDEX "consents_live" ON "consents" USING btree ("subject","client_id",coalesce(tenant_id, '')) WHERE revoked_at is null;--> statement-breakpoint
+CREATE INDEX "consents_client_id" ON "consents" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "delegation_rules_from" ON "delegation_rules" USING btree ("from_selector");--> statement-breakpoint
 CREATE UNIQUE INDEX "delegations_live_root" ON "delegations" USING btree ("actor") WHERE parent_id is null and subject = actor and revoked_at is null;--> statement-breakpoint
 CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id","created_at");--> statement-breakpoint
 CREATE INDEX "delegations_tenant_id" ON "delegations" USING btree ("tenant_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "delegations_subject" ON "delegations" USING btree ("subject");--> statement-breakpoint
 CREATE INDEX "delegations_actor" ON "delegations" USING btree ("actor");--> statement-breakpoint
+CREATE UNIQUE INDEX "device_codes_user_code_hash" ON "device_codes" USING btree ("user_code_hash");--> statement-breakpoint
+CREATE INDEX "device_codes_expires_at" ON "device_codes" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "device_codes_client_id" ON "device_codes" USING btree ("client_id","expires_at");--> statement-breakpoint
+CREATE INDEX "guesses_period" ON "guesses" USING btree ("period");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_expires_at" ON "idempotency_keys" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "invitations_tenant_id" ON "invitations" USING btree ("tenant_id");--> statement-breakpoint
 CREATE INDEX "invitations_email" ON "invitations" USING btree ("email");--> statement-breakpoint
@@ -338,6 +433,8 @@ CREATE INDEX "leases_ended" ON "leases" USING btree ("ended_at") WHERE state <> 
 CREATE UNIQUE INDEX "members_once" ON "members" USING btree ("user_id","tenant_id");--> statement-breakpoint
 CREATE INDEX "members_tenant_id" ON "members" USING btree ("tenant_id");--> statement-breakpoint
 CREATE INDEX "passkeys_user_id" ON "passkeys" USING btree ("user_id");--> statement-breakpoint
+CREATE INDEX "refresh_tokens_delegation_id" ON "refresh_tokens" USING btree ("delegation_id");--> statement-breakpoint
+CREATE INDEX "refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "request_minutes_minute" ON "request_minutes" USING btree ("minute");--> statement-breakpoint
 CREATE INDEX "reservations_delegation_id" ON "reservations" USING btree ("delegation_id","created_at");--> statement-breakpoint
 CREATE INDEX "reservations_open" ON "reservations" USING btree ("expires_at") WHERE state = 'reserved';--> statement-breakpoint

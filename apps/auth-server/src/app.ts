@@ -2,14 +2,18 @@
 import { OAuthError } from '@behalf/protocol'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Deps } from './deps.js'
+import { accountEndpoint, revokeConsentEndpoint } from './endpoints/account.js'
 import { authEndpoint } from './endpoints/auth.js'
 import { authorizeEndpoint } from './endpoints/authorize.js'
+import { consentEndpoint } from './endpoints/consent.js'
 import {
   checkDelegationEndpoint,
   listDelegationsEndpoint,
   revokeAllEndpoint,
   revokeDelegationEndpoint,
 } from './endpoints/delegations.js'
+import { deviceEndpoint, postDeviceEndpoint } from './endpoints/device.js'
+import { deviceAuthorizationEndpoint } from './endpoints/device-authorization.js'
 import { liveEndpoint, readyEndpoint } from './endpoints/health.js'
 import { introspectEndpoint } from './endpoints/introspect.js'
 import { jwksEndpoint } from './endpoints/jwks.js'
@@ -26,7 +30,10 @@ import {
   topUpEndpoint,
   verificationEndpoint,
 } from './endpoints/ledger.js'
+import { logoutEndpoint, postLogoutEndpoint } from './endpoints/logout.js'
 import { metadataEndpoint } from './endpoints/metadata.js'
+import { openidConfigurationEndpoint } from './endpoints/openid-configuration.js'
+import { parEndpoint } from './endpoints/par.js'
 import { resetPasswordEndpoint, resetPasswordForm } from './endpoints/reset-password.js'
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
 import { revokeEndpoint } from './endpoints/revoke.js'
@@ -51,12 +58,14 @@ import {
 } from './endpoints/sign-up.js'
 import { tokenEndpoint } from './endpoints/token.js'
 import { twoFactorEndpoint, twoFactorForm } from './endpoints/two-factor.js'
+import { userinfoEndpoint } from './endpoints/userinfo.js'
 import { anyOrigin } from './middleware/any-origin.js'
 import { asPage } from './middleware/as-page.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
 import { requireOwnOrigin } from './middleware/form-token.js'
+import { limitAddresses } from './middleware/limit-addresses.js'
 import { limitRevocations } from './middleware/limit-revocations.js'
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
@@ -73,6 +82,7 @@ const allow = (methods: string): MiddlewareHandler =>
   }
 
 const wellKnown = '/.well-known/oauth-authorization-server'
+const openidWellKnown = '/.well-known/openid-configuration'
 
 export const createApp = (deps: Deps) => {
   const app = new Hono<Env>()
@@ -89,14 +99,41 @@ export const createApp = (deps: Deps) => {
   // RFC 8414 §3.1: the well-known name goes before the issuer's path; some clients append it.
   get(`${wellKnown}${base}`, anyOrigin, metadataEndpoint(deps.issuer))
   if (base) get(`${base}${wellKnown}`, anyOrigin, metadataEndpoint(deps.issuer))
+  // OpenID Connect Discovery §4 appends it; MCP clients try the other order as well.
+  get(`${base}${openidWellKnown}`, anyOrigin, openidConfigurationEndpoint(deps))
+  if (base) get(`${openidWellKnown}${base}`, anyOrigin, openidConfigurationEndpoint(deps))
   get(`${base}/jwks`, anyOrigin, jwksEndpoint(deps))
 
   post(`${base}/token`, anyOrigin, noStore, ...form, tokenEndpoint(deps))
   const bounded = limitRevocations()
   post(`${base}/revoke`, anyOrigin, noStore, ...form, bounded, revokeEndpoint(deps))
+  // Anybody who knows a public client may ask, and each answer is kept for ten minutes.
+  const fewDevices = limitAddresses(60)
+  const device = [anyOrigin, noStore, fewDevices, ...form] as const
+  post(`${base}/device_authorization`, ...device, deviceAuthorizationEndpoint(deps))
   post(`${base}/introspect`, noStore, ...form, introspectEndpoint(deps))
-  app.on(['GET', 'POST'], `${base}/authorize`, authorizeEndpoint)
+
+  post(`${base}/par`, anyOrigin, noStore, ...form, parEndpoint(deps))
+  // Any site may send somebody here by a form; what is decided is decided on the pages behind it.
+  const authorize = authorizeEndpoint(deps)
+  app.get(`${base}/authorize`, asPage, noStore, authorize)
+  app.post(`${base}/authorize`, asPage, noStore, readForm, authorize)
   app.all(`${base}/authorize`, allow('GET, POST'))
+  const ownForm = [asPage, noStore, requireOwnOrigin(deps.issuer), readForm] as const
+  post(`${base}/consent`, ...ownForm, consentEndpoint(deps))
+  get(`${base}/account`, asPage, noStore, accountEndpoint(deps))
+  post(`${base}/account/revoke`, ...ownForm, revokeConsentEndpoint(deps))
+
+  app.on(['GET', 'POST', 'OPTIONS'], `${base}/userinfo`, anyOrigin, noStore, userinfoEndpoint(deps))
+  app.all(`${base}/userinfo`, anyOrigin, allow('GET, POST'))
+
+  app.get(`${base}/device`, asPage, noStore, deviceEndpoint(deps))
+  app.post(`${base}/device`, ...ownForm, postDeviceEndpoint(deps))
+  app.all(`${base}/device`, allow('GET, POST'))
+
+  app.get(`${base}/logout`, asPage, noStore, logoutEndpoint(deps))
+  app.post(`${base}/logout`, asPage, noStore, readForm, postLogoutEndpoint(deps))
+  app.all(`${base}/logout`, allow('GET, POST'))
 
   const revoke = api('delegations:revoke')
   app.get(`${base}/revocations`, anyOrigin, revocationFeedEndpoint(deps))

@@ -1,5 +1,5 @@
 /** What a schema cannot say: names that must exist, belong together, and be unique. */
-import { agentLimitsSchema } from '@behalf/protocol'
+import { agentLimitsSchema, grantTypes } from '@behalf/protocol'
 import {
   type ClientConfig,
   type Config,
@@ -35,6 +35,22 @@ const checkTenants = (config: Config): string[] => {
   ]
 }
 
+const isForPeople = ({ grant_types: grants }: ClientConfig): boolean =>
+  grants?.includes(grantTypes.authorizationCode) ?? false
+
+/** A client that proves nothing about itself has nothing of its own: people bring what it may do. */
+const mayBePublic = (client: ClientConfig): boolean => {
+  if (client.kind !== 'agent') return client.kind === 'app'
+  const own: readonly string[] = [grantTypes.clientCredentials, grantTypes.tokenExchange]
+  return isForPeople(client) && !client.grant_types?.some((grant) => own.includes(grant))
+}
+
+/** Without a tenant of its own, a client may act in that of whoever lets it. */
+const isOtherTenants = (client: ClientConfig, tenantId: string | undefined): boolean =>
+  tenantId !== undefined &&
+  tenantId !== client.tenant_id &&
+  !(client.tenant_id === undefined && isForPeople(client))
+
 const checkClient = (client: ClientConfig, index: number, config: Config): string[] => {
   const path = `clients[${index}]`
   const isPublic = client.token_endpoint_auth_method === 'none'
@@ -45,14 +61,16 @@ const checkClient = (client: ClientConfig, index: number, config: Config): strin
   if (!isPublic && client.client_secret === undefined) {
     problems.push(`${path}.client_secret: is missing (or set token_endpoint_auth_method to "none")`)
   }
-  if (isPublic && client.kind !== 'app') {
-    problems.push(`${path}.token_endpoint_auth_method: only an app may be public`)
+  if (isPublic && !mayBePublic(client)) {
+    problems.push(
+      `${path}.token_endpoint_auth_method: only an app may be public, or an agent whose grant_types are those of people`,
+    )
   }
   for (const [at, uri] of (client.resources ?? []).entries()) {
     const resource = config.resources.find((one) => one.resource === uri)
     if (!resource) {
       problems.push(`${path}.resources[${at}]: "${uri}" is not among resources`)
-    } else if (resource.tenant_id !== undefined && resource.tenant_id !== client.tenant_id) {
+    } else if (isOtherTenants(client, resource.tenant_id)) {
       problems.push(`${path}.resources[${at}]: "${uri}" belongs to another tenant`)
     }
   }

@@ -92,6 +92,8 @@ const resource = z.strictObject({
     .array(z.string().refine((word) => readScope(word)?.length === 1, 'must be one scope word'))
     .optional(),
   client_id: clientId.optional(),
+  /** What each scope lets somebody do, in plain words for the person who is asked. */
+  scope_descriptions: z.record(z.string(), z.string().min(1).max(300)).optional(),
 })
 
 export const authMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
@@ -106,12 +108,12 @@ const client = z.strictObject({
   tenant_id: tenantId.optional(),
   client_secret: secret.optional(),
   token_endpoint_auth_method: z.enum(authMethods).optional(),
-  grant_types: z
-    .array(z.enum([...Object.values(grantTypes), 'authorization_code', 'refresh_token']))
-    .optional(),
+  grant_types: z.array(z.enum(Object.values(grantTypes))).optional(),
   scope: scope.optional(),
   resources: z.array(resourceUri).optional(),
   redirect_uris: z.array(redirectUri).optional(),
+  /** Where people may be sent when they have signed out. OpenID Connect RP-Initiated Logout §3.1 */
+  post_logout_redirect_uris: z.array(redirectUri).optional(),
   agent_limits: limits.optional(),
   budget_periods: periodBudgets,
   disabled: z.boolean().optional(),
@@ -147,6 +149,20 @@ const user = z.strictObject({
   claims: customClaims.optional(),
 })
 
+const seconds = z
+  .int()
+  .min(1)
+  .max(10 * 365 * 24 * 3600)
+
+const refreshTokens = z.strictObject({
+  /** Unused for so long, a refresh token is dead. */
+  idle_seconds: seconds.optional(),
+  /** However often it is used, after so long the person has to agree again. */
+  absolute_seconds: seconds.optional(),
+  /** So long the same successor is answered to those who used a token at the same moment. */
+  grace_seconds: z.int().min(0).max(60).optional(),
+})
+
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   signing_alg: z.enum(signingAlgorithms).optional(),
@@ -157,6 +173,7 @@ export const configSchema = z.strictObject({
       max_children_per_minute: z.int().min(0).optional(),
     })
     .optional(),
+  refresh_tokens: refreshTokens.optional(),
   tenants: z.array(tenant).default([]),
   resources: z.array(resource).default([]),
   clients: z.array(client).default([]),

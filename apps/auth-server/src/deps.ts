@@ -5,20 +5,30 @@ import type { Keys } from './keys.js'
 import type { PersonPrefix } from './people/auth.js'
 import type { PeopleAtSignIn } from './people/people.js'
 import type { People } from './people/person.js'
+import type { Seal } from './seal.js'
 import type { Store } from './store/store.js'
+
+/** Seconds. */
+export interface Lifetimes {
+  refreshIdle: number
+  refreshAbsolute: number
+  refreshGrace: number
+}
 
 export interface Deps {
   /** One exact string everywhere. RFC 8414 §2. */
   issuer: string
   store: Store
   keys: Keys
+  seal: Seal
+  lifetimes: Lifetimes
   openHolds: OpenHolds
   people: People
   /** What only the pages of sign-in use. */
   signIn: PeopleAtSignIn
   now: () => Date
   /** A fresh id such as `dlg_…`, 128 random bits. */
-  newId: (prefix: 'at' | 'dlg' | 'lse' | 'rsv' | PersonPrefix) => string
+  newId: (prefix: 'at' | 'cns' | 'dlg' | 'lse' | 'rsv' | PersonPrefix) => string
   log: Logger
 }
 

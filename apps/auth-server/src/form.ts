@@ -27,13 +27,7 @@ const check = (name: string, values: readonly string[]): void => {
 }
 
 /** @throws OAuthError `invalid_request` */
-export const parseForm = (body: string): Form => {
-  const values = new Map<string, string[]>()
-  for (const [name, value] of new URLSearchParams(body)) {
-    const earlier = values.get(name)
-    if (earlier) earlier.push(value)
-    else values.set(name, [value])
-  }
+export const formOf = (values: ReadonlyMap<string, readonly string[]>): Form => {
   for (const [name, all] of values) check(name, all)
   const all = (name: string): string[] => (values.get(name) ?? []).filter((value) => value !== '')
   return {
@@ -42,4 +36,15 @@ export const parseForm = (body: string): Form => {
     has: (name) => values.has(name),
     names: () => [...values.keys()],
   }
+}
+
+/** @throws OAuthError `invalid_request` */
+export const parseForm = (body: string): Form => {
+  const values = new Map<string, string[]>()
+  for (const [name, value] of new URLSearchParams(body)) {
+    const earlier = values.get(name)
+    if (earlier) earlier.push(value)
+    else values.set(name, [value])
+  }
+  return formOf(values)
 }

@@ -8,10 +8,22 @@ import {
   OAuthError,
   tokenTypes,
 } from '@behalf/protocol'
+import { grantOver } from './authorization/grant-over.js'
+import type { PersonStanding } from './authorization/standing.js'
 import { fundEscrow } from './budgets/escrow.js'
 import { type Deps, fromSeconds, toSeconds } from './deps.js'
+import { idTokenFor } from './id-token.js'
+import { customClaims, standingClaims } from './person-claims.js'
 import type { Client } from './store/clients.js'
-import type { NewDelegation, Recorded } from './store/issuances.js'
+import type { NewDelegation, Recorded, Redemption } from './store/issuances.js'
+
+/** The person that a token is for, when it is their own client that gets it. */
+export interface IssuedFor extends PersonStanding {
+  /** When they proved who they are. */
+  authenticatedAt: Date
+  /** OpenID Connect Core §3.1.2.1, for the ID token. */
+  nonce: string | undefined
+}
 
 /** What a grant has decided. */
 export interface Issuance {
@@ -37,14 +49,26 @@ export interface Issuance {
   narrowed: NarrowingReport | undefined
   /** RFC 8693 §2.2.1 asks for `issued_token_type`; RFC 6749 does not know it. */
   exchanged: boolean
+  person?: IssuedFor
+  /** The code that is spent in the same breath. */
+  redemption?: Redemption | undefined
+  refreshToken?: string | undefined
 }
 
 const isEmpty = (object: object): boolean => Object.keys(object).length === 0
+
+/** An agent's token describes the agent. Any other client's describes the person who uses it. */
+const personPart = ({ actor, person }: Issuance): Record<string, unknown> =>
+  person === undefined || actor.kind === 'agent'
+    ? {}
+    : { ...customClaims(person), ...standingClaims(person) }
 
 const claimsOf = (issuance: Issuance, issuer: string, jti: string, iat: number) => {
   const limits = agentLimitsClaim(issuance.limits)
   const { audience, actor, scope } = issuance
   return {
+    // First, so that what follows wins whatever they are called.
+    ...personPart(issuance),
     iss: issuer,
     sub: issuance.subject,
     aud: audience.length === 1 ? audience[0] : audience,
@@ -84,6 +108,7 @@ const record = (
     expires_at: fromSeconds(issuance.expiresAt).toISOString(),
     standing_on: newDelegation ? lineage.slice(0, -1) : lineage,
     delegation: newDelegation,
+    redemption: issuance.redemption,
   })
 }
 
@@ -94,7 +119,17 @@ export const tooManyChildren = (): OAuthError =>
     hint: 'Wait for some to expire, revoke some, or raise delegation_bounds.',
   })
 
-const checkRecorded = (outcome: Recorded): void => {
+/** RFC 6749 §4.1.2: a code that comes again takes with it what it bought. */
+const refuseReplay = async ({ lineage }: Issuance, { store, now }: Deps): Promise<never> => {
+  await store.revocations.revoke({ delegation_id: lineage.at(-1) ?? '' }, 'code_replayed', now())
+  throw grantOver('The authorization code was used already.', 'code_replayed')
+}
+
+const checkRecorded = async (outcome: Recorded, issuance: Issuance, deps: Deps): Promise<void> => {
+  if (outcome === 'replayed') return refuseReplay(issuance, deps)
+  if (outcome === 'ended' && issuance.person) {
+    throw grantOver('What the person agreed to has ended.', 'consent_over')
+  }
   if (outcome === 'ended') {
     throw new OAuthError('invalid_request', {
       description: 'The delegation behind this token is no longer alive.',
@@ -104,10 +139,15 @@ const checkRecorded = (outcome: Recorded): void => {
   if (outcome === 'fan_out') throw tooManyChildren()
 }
 
+/** OpenID Connect Core §3.1.3.3, §12.2: with `openid`, beside an access token for a person. */
+const idTokenOf = ({ person, actor, scope }: Issuance, accessToken: string, deps: Deps) =>
+  person && idTokenFor({ ...person, client: actor, scope, accessToken }, deps)
+
 /** RFC 8693 §2.2.1: what cannot be used as an access token is of type `N_A`. */
-const responseOf = (issuance: Issuance, accessToken: string, iat: number) => {
+const responseOf = (issuance: Issuance, accessToken: string, iat: number, deps: Deps) => {
   const handOff = issuance.kind === 'hand_off'
   const limits = agentLimitsClaim(issuance.limits)
+  const idToken = idTokenOf(issuance, accessToken, deps)
   return {
     access_token: accessToken,
     token_type: handOff ? 'N_A' : 'Bearer',
@@ -117,6 +157,8 @@ const responseOf = (issuance: Issuance, accessToken: string, iat: number) => {
     ...(issuance.exchanged && {
       issued_token_type: handOff ? tokenTypes.jwt : tokenTypes.accessToken,
     }),
+    ...(issuance.refreshToken !== undefined && { refresh_token: issuance.refreshToken }),
+    ...(idToken !== undefined && { id_token: idToken }),
     ...(!isEmpty(limits) && { agent_limits: limits }),
     ...(issuance.narrowed && { narrowed: issuance.narrowed }),
     ...(issuance.newDelegation?.set_aside !== undefined && { budget_mode: 'escrow' }),
@@ -132,8 +174,8 @@ const responseOf = (issuance: Issuance, accessToken: string, iat: number) => {
 export const issueTokens = async (issuance: Issuance, deps: Deps) => {
   const jti = deps.newId('at')
   const iat = toSeconds(deps.now())
-  checkRecorded(await record(issuance, jti, iat, deps))
+  await checkRecorded(await record(issuance, jti, iat, deps), issuance, deps)
   if (issuance.newDelegation) await fundEscrow(issuance.newDelegation, deps)
   const accessToken = deps.keys.sign('at+jwt', claimsOf(issuance, deps.issuer, jti, iat))
-  return responseOf(issuance, accessToken, iat)
+  return responseOf(issuance, accessToken, iat, deps)
 }

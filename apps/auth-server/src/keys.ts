@@ -18,10 +18,12 @@ interface Key extends StoredKey {
 }
 
 export interface Keys {
-  /** Signs claims as a compact JWS with the active key. */
-  sign(typ: string, claims: object): string
+  /** Signs claims as a compact JWS with the active key; some claims depend on its algorithm. */
+  sign(typ: string, claims: object | ((alg: SigningAlgorithm) => object)): string
   /** The public half of a published key. */
   find(kid: string): { alg: SigningAlgorithm; publicKey: KeyObject } | undefined
+  /** The same of one that may be withdrawn: for what is old, and grants nothing. */
+  findEver(kid: string): { alg: SigningAlgorithm; publicKey: KeyObject } | undefined
   /** RFC 7517 §5 */
   jwks(): { keys: Record<string, unknown>[] }
   /** Reads what other processes made, and makes a new key when one is due. */
@@ -110,6 +112,7 @@ export const openKeys = async (options: KeysOptions): Promise<Keys> => {
   return {
     refresh,
     find: (kid) => publishedKeys([...byKid.values()], now()).find((key) => key.kid === kid),
+    findEver: (kid) => byKid.get(kid),
     jwks: () => ({
       keys: publishedKeys([...byKid.values()], now()).map(({ publicJwk }) => publicJwk),
     }),
@@ -117,7 +120,8 @@ export const openKeys = async (options: KeysOptions): Promise<Keys> => {
       const key = activeKey([...byKid.values()], now())
       if (!key) throw new Error('there is no signing key')
       const header = encode({ alg: key.alg, typ, kid: key.kid })
-      const signingInput = `${header}.${encode(claims)}`
+      const payload = typeof claims === 'function' ? claims(key.alg) : claims
+      const signingInput = `${header}.${encode(payload)}`
       return `${signingInput}.${signJws(key.alg, key.privateKey, signingInput)}`
     },
   }

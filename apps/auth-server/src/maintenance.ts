@@ -44,10 +44,17 @@ export const startMaintenance = (deps: Deps): (() => void) => {
   const timers = [
     every(everySecond, 'expire holds', () => expireHolds(deps)),
     every(everyMinute, 'refresh keys', () => keys.refresh()),
+    every(everyMinute, 'forget authorization requests', () =>
+      store.authorizationRequests.forget(now()),
+    ),
+    every(everyHour, 'forget authorization codes', () => store.authorizationCodes.forget(now())),
+    every(everyHour, 'forget refresh tokens', () => store.refreshTokens.forget(now())),
     every(everyHour, 'forget idempotency keys', () => store.idempotencyKeys.forget(now())),
     every(everyHour, 'forget sessions', () => store.people.forget(now())),
     every(everyHour, 'forget attempts', () => store.attempts.forget(now())),
     every(everyHour, 'forget request counts', () => store.budgets.forgetMinutes(now())),
+    every(everyHour, 'forget device codes', () => store.deviceCodes.forget(now())),
+    every(everyHour, 'forget guesses', () => store.guesses.forget(now())),
   ]
   return () => timers.forEach(clearInterval)
 }

@@ -1,4 +1,4 @@
-/** Seals private keys under the server secret. AES-256-GCM, the name of the thing authenticated. */
+/** Seals what must be read again, such as private keys, under the server secret. AES-256-GCM, the name of the thing authenticated. */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 
 const nonceBytes = 12

@@ -7,14 +7,14 @@ import { createApp } from './app.js'
 import { createOpenHolds } from './budgets/open-holds.js'
 import { checkConfig } from './check-config.js'
 import { type Config, ConfigError } from './config.js'
-import type { Deps } from './deps.js'
+import type { Deps, Lifetimes } from './deps.js'
 import { openKeys } from './keys.js'
 import { startMaintenance } from './maintenance.js'
-import { hashSecret } from './middleware/authenticate-client.js'
 import { createPasswords } from './people/passwords.js'
 import { openPeople, type PeopleOptions } from './people/people.js'
 import type { People } from './people/person.js'
 import { createSeal } from './seal.js'
+import { hashSecret } from './secrets.js'
 import { applyConfig } from './store/apply-config.js'
 import { type Database, openDatabase } from './store/database.js'
 import type { FanOut } from './store/issuances.js'
@@ -52,6 +52,15 @@ const fanOutOf = ({ delegation_bounds: bounds }: Config): FanOut => ({
   maxChildrenPerMinute: bounds?.max_children_per_minute ?? defaultFanOut,
 })
 
+const day = 24 * 3600
+
+/** A month without use, a season at most: then the person is asked again. */
+const lifetimesOf = ({ refresh_tokens: wanted = {} }: Config): Lifetimes => ({
+  refreshIdle: wanted.idle_seconds ?? 30 * day,
+  refreshAbsolute: wanted.absolute_seconds ?? 90 * day,
+  refreshGrace: wanted.grace_seconds ?? 10,
+})
+
 /** Opens everything that needs no address. Takes the database over, and closes it. */
 export const openServer = async (options: ServerOptions) => {
   const { config, database, log, now = () => new Date() } = options
@@ -78,7 +87,9 @@ export const openServer = async (options: ServerOptions) => {
         const signIn = openPeople({ ...shared, ...own })
         const openHolds = createOpenHolds(store.budgets, now)
         const { people } = signIn
-        return { ...shared, keys, openHolds, signIn, people: options.people ?? people }
+        const lifetimes = lifetimesOf(config)
+        const rest = { keys, seal, lifetimes, openHolds, signIn }
+        return { ...shared, ...rest, people: options.people ?? people }
       },
       close: () => database.close(),
     }

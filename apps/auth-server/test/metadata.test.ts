@@ -38,15 +38,24 @@ describe('the metadata document', () => {
       jwks_uri: `${issuer}/jwks`,
       introspection_endpoint: `${issuer}/introspect`,
       revocation_endpoint: `${issuer}/revoke`,
+      pushed_authorization_request_endpoint: `${issuer}/par`,
       response_types_supported: ['code'],
+      response_modes_supported: ['query'],
+      authorization_response_iss_parameter_supported: true,
       grant_types_supported: [
         'client_credentials',
+        'authorization_code',
+        'refresh_token',
         'urn:ietf:params:oauth:grant-type:token-exchange',
       ],
       code_challenge_methods_supported: ['S256'],
-      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
       introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
-      revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      revocation_endpoint_auth_methods_supported: [
+        'client_secret_basic',
+        'client_secret_post',
+        'none',
+      ],
       access_token_signing_alg_values_supported: expect.arrayContaining(['ES256']),
       agent_budget_endpoint: `${issuer}/ledger`,
       agent_revocation_feed_endpoint: `${issuer}/revocations`,
@@ -73,7 +82,12 @@ describe('the metadata document', () => {
   test('names only endpoints that are there', async () => {
     const document = await (await server.request(wellKnown)).json()
     const urls = ['authorization_endpoint', 'jwks_uri', 'agent_revocation_feed_endpoint']
-    const posts = ['token_endpoint', 'introspection_endpoint', 'revocation_endpoint']
+    const posts = [
+      'token_endpoint',
+      'pushed_authorization_request_endpoint',
+      'introspection_endpoint',
+      'revocation_endpoint',
+    ]
     for (const name of urls) {
       expect((await server.fetch(document[name])).status, name).not.toBe(404)
     }
@@ -155,7 +169,10 @@ describe('an issuer with a path', () => {
     const app = under(tenant)
     expect((await app.request(`${tenant}/jwks`)).status).toBe(200)
     expect((await app.request(`${tenant}/token`, { method: 'POST' })).status).toBe(400)
-    expect((await app.request(`${tenant}/authorize`)).status).toBe(403)
+    expect((await app.request(`${tenant}/authorize`)).status).toBe(400)
+    expect((await app.request(`${tenant}/account`)).headers.get('location')).toBe(
+      '/acme/sign-in?return_to=%2Facme%2Faccount',
+    )
   })
 
   test('an issuer without a path knows no tenant below it', async () => {
@@ -180,6 +197,10 @@ describe('methods', () => {
     ['DELETE', '/revoke', 'POST'],
     ['PUT', '/authorize', 'GET, POST'],
     ['DELETE', '/authorize', 'GET, POST'],
+    ['GET', '/par', 'POST'],
+    ['GET', '/consent', 'POST'],
+    ['PUT', '/account', 'GET'],
+    ['GET', '/account/revoke', 'POST'],
     ['DELETE', '/livez', 'GET'],
     ['POST', '/readyz', 'GET'],
   ])('%s %s is refused with the methods that are allowed', async (method, path, allowed) => {
@@ -225,14 +246,17 @@ describe('other origins', () => {
     }
   })
 
-  test.each(['/introspect', '/ledger/reservations', '/ledger/budgets/dlg_x', '/authorize'])(
-    'a preflight for %s, which no page has business with, allows no origin',
-    async (path) => {
-      const response = await preflight(path, 'POST')
-      expect(response.headers.get('access-control-allow-origin')).toBeNull()
-      expect(response.headers.get('access-control-allow-credentials')).toBeNull()
-    },
-  )
+  test.each([
+    '/introspect',
+    '/ledger/reservations',
+    '/ledger/budgets/dlg_x',
+    '/authorize',
+    '/consent',
+  ])('a preflight for %s, which no page has business with, allows no origin', async (path) => {
+    const response = await preflight(path, 'POST')
+    expect(response.headers.get('access-control-allow-origin')).toBeNull()
+    expect(response.headers.get('access-control-allow-credentials')).toBeNull()
+  })
 
   test('a page can read the refusals of the token endpoint', async () => {
     const response = await server.request('/token', { method: 'POST', headers: { Origin: evil } })
@@ -243,7 +267,7 @@ describe('other origins', () => {
 })
 
 describe('the authorization endpoint', () => {
-  test('says in a plain page that nobody can sign in, and redirects nobody', async () => {
+  test('says on a page what is wrong while nothing is proven, and redirects nobody', async () => {
     const query = new URLSearchParams({
       response_type: 'code',
       client_id: 'desktop',
@@ -251,7 +275,7 @@ describe('the authorization endpoint', () => {
       state: '<script>alert(1)</script>',
     })
     const response = await server.request(`/authorize?${query}`, { redirect: 'manual' })
-    expect(response.status).toBe(403)
+    expect(response.status).toBe(400)
     expect(response.headers.get('location')).toBeNull()
     expect(response.headers.get('content-type')).toContain('text/html')
     const page = await response.text()
@@ -259,20 +283,20 @@ describe('the authorization endpoint', () => {
     expect(page).not.toMatch(/<script|evil|desktop/)
   })
 
-  test('cannot be framed, scripted, sniffed, kept or posted from', async () => {
+  test('cannot be framed, scripted, sniffed, kept or posted from elsewhere', async () => {
     const { headers } = await server.request('/authorize', { method: 'POST' })
     const policy = headers.get('content-security-policy')
     for (const rule of [
       "default-src 'none'",
       "frame-ancestors 'none'",
-      "form-action 'none'",
+      "form-action 'self'",
       "base-uri 'none'",
     ]) {
       expect(policy).toContain(rule)
     }
     expect(headers.get('cache-control')).toBe('no-store')
     expect(headers.get('x-content-type-options')).toBe('nosniff')
-    expect(headers.get('referrer-policy')).toBe('no-referrer')
+    expect(headers.get('referrer-policy')).toBe('same-origin')
   })
 })
 

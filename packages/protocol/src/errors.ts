@@ -9,6 +9,13 @@ const statusByCode = {
   unauthorized_client: 400,
   unsupported_grant_type: 400,
   invalid_scope: 400,
+  // RFC 6749 §4.1.2.1, in an authorization response.
+  unsupported_response_type: 400,
+  // RFC 9101 §7, OpenID Connect Core §3.1.2.6.
+  invalid_request_uri: 400,
+  request_not_supported: 400,
+  login_required: 400,
+  consent_required: 400,
   // RFC 6749 §4.1.2.1. Also our answer to a policy or limit refusal at the token endpoint: stock
   // MCP clients throw their credentials away on `invalid_client` and `invalid_grant`.
   access_denied: 403,
@@ -16,6 +23,10 @@ const statusByCode = {
   temporarily_unavailable: 503,
   // RFC 8707 §2
   invalid_target: 400,
+  // RFC 8628 §3.5
+  authorization_pending: 400,
+  slow_down: 400,
+  expired_token: 400,
   // RFC 6750 §3.1
   invalid_token: 401,
   insufficient_scope: 403,

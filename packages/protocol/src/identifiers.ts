@@ -3,8 +3,12 @@ import { z } from 'zod'
 
 export const grantTypes = {
   clientCredentials: 'client_credentials',
+  authorizationCode: 'authorization_code',
+  refreshToken: 'refresh_token',
   /** RFC 8693 §2.1 */
   tokenExchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  /** RFC 8628 §3.4 */
+  deviceCode: 'urn:ietf:params:oauth:grant-type:device_code',
 } as const
 
 /** RFC 8693 §3 */

@@ -1,10 +1,15 @@
-/** Introspection: only for a resource server, only about tokens meant for it. RFC 7662. */
+/**
+ * Introspection: for a resource server, about access tokens meant for it; for a client, about its own
+ * refresh tokens. RFC 7662.
+ */
 import { type AccessToken, isOAuthError, OAuthError } from '@behalf/protocol'
 import type { Handler } from 'hono'
+import { describeRefreshToken } from '../authorization/describe-refresh-token.js'
 import { liveBudget } from '../budgets/show-budget.js'
 import type { Deps } from '../deps.js'
 import { checkStanding } from '../grants/exchange-standing.js'
 import type { Env } from '../middleware/env.js'
+import { isRefreshToken } from '../secrets.js'
 import type { Client } from '../store/clients.js'
 import { verifyAccessToken } from '../verify-access-token.js'
 
@@ -14,6 +19,7 @@ const isFor = (token: AccessToken, caller: Client): boolean =>
   token.audience.some((resource) => caller.serves.includes(resource)) && !token.mayAct
 
 const describe = async (text: string, caller: Client, deps: Deps) => {
+  if (isRefreshToken(text)) return describeRefreshToken(text, caller, deps)
   const token = verifyAccessToken(text, deps)
   if (!isFor(token, caller)) return inactive
   const { own: delegation } = await checkStanding(token, 'token', deps)

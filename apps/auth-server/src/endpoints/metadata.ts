@@ -2,22 +2,31 @@
 import { grantTypes, signingAlgorithms } from '@behalf/protocol'
 import type { Handler } from 'hono'
 
-export const authMethods = ['client_secret_basic', 'client_secret_post']
+const secretMethods = ['client_secret_basic', 'client_secret_post']
+/** A public client brings a code or a refresh token, which prove enough. */
+const authMethods = [...secretMethods, 'none']
+
+export const metadataCache = { 'Cache-Control': 'public, max-age=300' }
 
 /** @see RFC 8414 §2, and the additions that the ledger and the verifier look up here */
 export const serverMetadata = (issuer: string) => ({
   issuer,
-  // Stock MCP clients refuse metadata without it; it answers that nobody can sign in yet.
   authorization_endpoint: `${issuer}/authorize`,
+  pushed_authorization_request_endpoint: `${issuer}/par`,
   token_endpoint: `${issuer}/token`,
+  // RFC 8628 §4
+  device_authorization_endpoint: `${issuer}/device_authorization`,
   jwks_uri: `${issuer}/jwks`,
   introspection_endpoint: `${issuer}/introspect`,
   revocation_endpoint: `${issuer}/revoke`,
   response_types_supported: ['code'],
+  response_modes_supported: ['query'],
+  // RFC 9207 §3
+  authorization_response_iss_parameter_supported: true,
   grant_types_supported: Object.values(grantTypes),
   code_challenge_methods_supported: ['S256'],
   token_endpoint_auth_methods_supported: authMethods,
-  introspection_endpoint_auth_methods_supported: authMethods,
+  introspection_endpoint_auth_methods_supported: secretMethods,
   revocation_endpoint_auth_methods_supported: authMethods,
   access_token_signing_alg_values_supported: signingAlgorithms,
   agent_budget_endpoint: `${issuer}/ledger`,
@@ -29,6 +38,6 @@ export const serverMetadata = (issuer: string) => ({
 export const metadataEndpoint = (issuer: string): Handler => {
   const document = serverMetadata(issuer)
   return function metadataEndpoint(c) {
-    return c.json(document, 200, { 'Cache-Control': 'public, max-age=300' })
+    return c.json(document, 200, metadataCache)
   }
 }

@@ -3,6 +3,7 @@ import { type AccessToken, isOAuthError, OAuthError } from '@behalf/protocol'
 import type { Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
+import { hashSecret, isRefreshToken } from '../secrets.js'
 import { verifyAccessToken } from '../verify-access-token.js'
 
 /** RFC 7009 §2.2: an invalid token is no error; the client cannot do anything about it. */
@@ -15,6 +16,24 @@ const readToken = (text: string, deps: Deps): AccessToken | undefined => {
   }
 }
 
+/** Whose a token is, and what ends with it. */
+interface Revocable {
+  client_id: string
+  delegation_id: string | undefined
+}
+
+/**
+ * A refresh token takes its family with it, and all access tokens that the family has bought: they
+ * stand on one delegation (RFC 7009 §2.1). A used one does the same, since a successor may be around.
+ *
+ * `token_type_hint` is not needed (RFC 7009 §2.1): what a token is can be seen.
+ */
+const findRevocable = async (text: string, deps: Deps): Promise<Revocable | undefined> => {
+  if (isRefreshToken(text)) return deps.store.refreshTokens.find(hashSecret(text))
+  const token = readToken(text, deps)
+  return token && { client_id: token.clientId, delegation_id: token.lineage.at(-1) }
+}
+
 export const revokeEndpoint = (deps: Deps): Handler<Env> =>
   async function revokeEndpoint(c) {
     const { client, form } = c.var
@@ -22,16 +41,16 @@ export const revokeEndpoint = (deps: Deps): Handler<Env> =>
     if (text === undefined) {
       throw new OAuthError('invalid_request', { description: 'token is missing.' })
     }
-    const token = readToken(text, deps)
-    if (token && token.clientId !== client.client_id) {
+    const token = await findRevocable(text, deps)
+    if (token && token.client_id !== client.client_id) {
       // RFC 7009 §2.1: not issued to this client, so the request is refused and the client told.
       throw new OAuthError('invalid_grant', {
         description: 'The token was issued to another client.',
         reason: 'foreign_token',
       })
     }
-    const delegation_id = token?.lineage.at(-1)
-    if (delegation_id) {
+    const delegation_id = token?.delegation_id
+    if (delegation_id !== undefined) {
       await deps.store.revocations.revoke({ delegation_id }, 'token_revoked', deps.now())
     }
     return c.body(null, 200)

@@ -17,10 +17,11 @@ const notPermitted = (): OAuthError =>
   })
 
 /** Without the one who lends there is nothing to weigh: it has been checked to be alive before. */
-const findRule = async (holder: string, actor: Client, mode: DelegationMode, deps: Deps) => {
-  const from = await deps.store.clients.find(holder)
+const findRule = async (parent: Delegation, actor: Client, mode: DelegationMode, deps: Deps) => {
+  const from = await deps.store.clients.find(parent.actor)
   if (!from) return undefined
-  const rules = await deps.store.delegationRules.between(from.tenant_id, from, actor)
+  // Of the tenant that the authority is of: who holds it for a person may belong to none.
+  const rules = await deps.store.delegationRules.between(parent.tenant_id, from, actor)
   return selectRule(rules, { from, to: actor, mode })
 }
 
@@ -37,7 +38,7 @@ export const findHop = async (
 ): Promise<Hop> => {
   const actor = await deps.store.clients.find(to)
   if (!actor || actor.disabled || actor.tenant_id !== parent.tenant_id) throw notPermitted()
-  const rule = await findRule(parent.actor, actor, mode, deps)
+  const rule = await findRule(parent, actor, mode, deps)
   if (!rule) throw notPermitted()
   return { actor, rule }
 }

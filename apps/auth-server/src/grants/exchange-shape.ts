@@ -80,7 +80,8 @@ export const routeExchange = (
 ): ExchangeShape => {
   const { subjectToken: token } = request
   if (token.mayAct) return accept(request, client, issuer)
-  if (token.audience.includes(issuer)) {
+  // With openid, a person's token is for the issuer as well; what comes of it is for resources alone.
+  if (token.audience.every((one) => one === issuer)) {
     throw refuse(
       "The subject_token is for this server's own API.",
       'subject_token_wrong_audience',

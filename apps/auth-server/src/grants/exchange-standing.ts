@@ -9,6 +9,7 @@ import {
   narrow,
   OAuthError,
 } from '@behalf/protocol'
+import { personStanding } from '../authorization/standing.js'
 import { type Deps, toSeconds } from '../deps.js'
 import type { Client } from '../store/clients.js'
 import { type Delegation, isAlive } from '../store/delegations.js'
@@ -22,25 +23,37 @@ export interface Standing {
   lineage: readonly Delegation[]
 }
 
+/**
+ * Is this client the tenant's whose authority the token carries? One that belongs to no tenant may hold
+ * what a person gave it as a member of theirs.
+ */
+export const isOfTenant = (client: Client, { subject, tenantId }: AccessToken): boolean =>
+  client.tenant_id === tenantId || (client.tenant_id === undefined && isPersonId(subject))
+
+const isPersonAlive = async ({ subject, tenantId }: AccessToken, deps: Deps): Promise<boolean> =>
+  !isPersonId(subject) || (await personStanding(subject, tenantId, deps)) !== undefined
+
 /** Every delegation of the lineage, and every party of the chain, must be alive and of one tenant. */
 export const checkStanding = async (
   token: AccessToken,
   name: string,
   deps: Deps,
 ): Promise<Standing> => {
-  const parties = chainParties(token.subject, token.act).filter((party) => !isPersonId(party))
-  const [lineage, clients] = await Promise.all([
+  // An application that a person uses is in no chain; it holds the token all the same.
+  const named = [...chainParties(token.subject, token.act), token.clientId]
+  const parties = [...new Set(named)].filter((party) => !isPersonId(party))
+  const [lineage, clients, isThere] = await Promise.all([
     deps.store.delegations.findMany(token.lineage),
     deps.store.clients.findMany(parties),
+    isPersonAlive(token, deps),
   ])
   const now = deps.now()
   const own = lineage.find(({ id }) => id === token.lineage.at(-1))
   if (!own || lineage.length !== token.lineage.length || !lineage.every((d) => isAlive(d, now))) {
     throw refuse(`The ${name} stands on a delegation that has ended.`, `${name}_revoked`)
   }
-  const inTenant = (client: Client): boolean =>
-    !client.disabled && client.tenant_id === token.tenantId
-  if (clients.length !== parties.length || !clients.every(inTenant)) {
+  const inTenant = (client: Client): boolean => !client.disabled && isOfTenant(client, token)
+  if (!isThere || clients.length !== parties.length || !clients.every(inTenant)) {
     throw refuse(`A party of the ${name} is switched off.`, `${name}_party_disabled`)
   }
   return { own, lineage }

@@ -17,7 +17,7 @@ import { findHop, type Hop } from './exchange-hop.js'
 import { type Exchange, narrowed } from './exchange-narrowing.js'
 import { type ExchangeRequest, parseExchange } from './exchange-request.js'
 import { type ExchangeShape, routeExchange } from './exchange-shape.js'
-import { authorityOf, checkRulesStand, checkStanding } from './exchange-standing.js'
+import { authorityOf, checkRulesStand, checkStanding, isOfTenant } from './exchange-standing.js'
 import { checkConfidential, type Grant } from './grant.js'
 
 const nextActor = (shape: ExchangeShape, client: Client): string | undefined => {
@@ -92,7 +92,7 @@ const extend = async (
 }
 
 const checkTenant = (token: AccessToken, client: Client, name: string): void => {
-  if (token.tenantId === client.tenant_id) return
+  if (isOfTenant(client, token)) return
   throw new OAuthError('invalid_request', {
     description: `The ${name} is not acceptable.`,
     reason: `${name}_tenant_mismatch`,

@@ -1,42 +1,26 @@
 /** At the server's own API: client authentication, or an access token meant for this server. */
-import { type AccessToken, intersectScope, isOAuthError, OAuthError } from '@behalf/protocol'
+import { type AccessToken, intersectScope } from '@behalf/protocol'
 import type { MiddlewareHandler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Client } from '../store/clients.js'
 import { isAlive } from '../store/delegations.js'
-import { verifyAccessToken } from '../verify-access-token.js'
 import { authenticateBasic, invalidClient } from './authenticate-client.js'
+import { bearerOf, insufficientScope, readBearerToken, refuseToken } from './bearer-token.js'
 import type { Env } from './env.js'
-
-/** RFC 6750 §3: with 401, and with the challenge. */
-const refuse = (description: string, reason: string): OAuthError =>
-  new OAuthError('invalid_token', {
-    description,
-    reason,
-    headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
-  })
 
 /** Only a client's own token: one that is delegated, or waits to be accepted, speaks for others. */
 const checkOwn = (token: AccessToken, issuer: string): void => {
   const own = token.act === undefined && token.mayAct === undefined
-  if (!own || token.subject !== token.clientId) throw refuse('The token is delegated.', 'delegated')
+  if (!own || token.subject !== token.clientId)
+    throw refuseToken('The token is delegated.', 'delegated')
   if (token.audience.length !== 1 || token.audience[0] !== issuer) {
-    throw refuse('The token is not meant for this server.', 'wrong_audience')
-  }
-}
-
-const readToken = (text: string, deps: Deps): AccessToken => {
-  try {
-    return verifyAccessToken(text, deps)
-  } catch (error) {
-    if (!isOAuthError(error)) throw error
-    throw refuse(error.description ?? 'The token is not acceptable.', error.reason ?? 'malformed')
+    throw refuseToken('The token is not meant for this server.', 'wrong_audience')
   }
 }
 
 /** What the token says and the client may still do: a right that was taken away is gone at once. */
 const byToken = async (text: string, scope: string, deps: Deps): Promise<[Client, string[]]> => {
-  const token = readToken(text, deps)
+  const token = readBearerToken(text, deps)
   checkOwn(token, deps.issuer)
   const [client, lineage] = await Promise.all([
     deps.store.clients.find(token.clientId),
@@ -44,15 +28,9 @@ const byToken = async (text: string, scope: string, deps: Deps): Promise<[Client
   ])
   const alive =
     lineage.length === token.lineage.length && lineage.every((d) => isAlive(d, deps.now()))
-  if (!client || client.disabled || !alive) throw refuse('The token was revoked.', 'revoked')
+  if (!client || client.disabled || !alive) throw refuseToken('The token was revoked.', 'revoked')
   const allowed = intersectScope(token.scope, client.api_scope)
-  if (!allowed.includes(scope)) {
-    throw new OAuthError('insufficient_scope', {
-      description: `This needs the scope ${scope}.`,
-      reason: 'insufficient_scope',
-      headers: { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
-    })
-  }
+  if (!allowed.includes(scope)) throw insufficientScope(scope)
   return [client, allowed]
 }
 
@@ -60,7 +38,7 @@ const byToken = async (text: string, scope: string, deps: Deps): Promise<[Client
 export const authenticateCaller = (scope: string, deps: Deps): MiddlewareHandler<Env> =>
   async function authenticateCaller(c, next) {
     const header = c.req.header('authorization') ?? ''
-    const bearer = /^Bearer +(\S+)$/i.exec(header)?.[1]
+    const bearer = bearerOf(header)
     if (bearer !== undefined) {
       const [client, allowed] = await byToken(bearer, scope, deps)
       c.set('client', client)

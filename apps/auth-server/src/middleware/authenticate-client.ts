@@ -1,9 +1,10 @@
 /** Client authentication at the OAuth endpoints. RFC 6749 §2.3. */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { OAuthError, readBasicAuthorization } from '@behalf/protocol'
 import type { MiddlewareHandler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Form } from '../form.js'
+import { hashSecret } from '../secrets.js'
 import type { Client } from '../store/clients.js'
 import type { Env } from './env.js'
 
@@ -14,10 +15,6 @@ interface Credentials {
   clientId: string
   clientSecret: string | undefined
 }
-
-/** Generated secrets have full entropy, so a plain hash is enough: there is nothing to guess. */
-export const hashSecret = (secret: string): string =>
-  createHash('sha256').update(secret).digest('base64url')
 
 /** One answer for a client that is unknown, disabled or came with the wrong secret. */
 export const invalidClient = (reason: string): OAuthError =>

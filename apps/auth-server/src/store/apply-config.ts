@@ -28,10 +28,12 @@ export interface ApplyConfigOptions extends ApplyUsersOptions {
 
 const words = (scope: string | undefined): string[] => (scope ? scope.split(' ') : [])
 
+const machineGrants = [grantTypes.clientCredentials, grantTypes.tokenExchange]
+
 /** RFC 7591 §2 defaults, for kinds that people do not sign in to: the grants of machines. */
 const grantTypesOf = ({ kind, grant_types: given }: ClientConfig): string[] => {
   if (given) return given
-  return kind === 'app' ? ['authorization_code', 'refresh_token'] : Object.values(grantTypes)
+  return kind === 'app' ? ['authorization_code', 'refresh_token'] : machineGrants
 }
 
 const applyClient = async (
@@ -51,6 +53,7 @@ const applyClient = async (
     tokenEndpointAuthMethod: client.token_endpoint_auth_method ?? 'client_secret_basic',
     grantTypes: grantTypesOf(client),
     redirectUris: client.redirect_uris ?? [],
+    postLogoutRedirectUris: client.post_logout_redirect_uris ?? [],
     scope: words(client.scope),
     resources: client.resources ?? [],
     agentLimits: limits ?? {},
@@ -131,6 +134,7 @@ const applyAll = async (
       tenantId: resource.tenant_id ?? null,
       scopesSupported: resource.scopes_supported ?? [],
       clientId: resource.client_id ?? null,
+      scopeDescriptions: resource.scope_descriptions ?? {},
     })
   }
   // In the order in which the ledger locks budgets: agents by their ids, then tenants.

@@ -10,10 +10,13 @@ export interface Client {
   client_id: string
   kind: ClientKind
   agent_type: string | undefined
+  client_name: string | undefined
   tenant_id: string | undefined
   client_secret_hash: string | undefined
   token_endpoint_auth_method: string
   grant_types: readonly string[]
+  redirect_uris: readonly string[]
+  post_logout_redirect_uris: readonly string[]
   scope: readonly string[]
   resources: readonly string[]
   agent_limits: AgentLimits
@@ -32,8 +35,9 @@ export type NewClient = typeof table.$inferInsert
 const apiScopeList = apiScopes.map((scope) => `'${scope}'`).join(', ')
 
 const columns = `
-  select c.client_id, c.kind, c.agent_type, c.tenant_id, c.client_secret_hash,
-    c.token_endpoint_auth_method, c.grant_types, c.scope, c.resources, c.agent_limits,
+  select c.client_id, c.kind, c.agent_type, c.client_name, c.tenant_id, c.client_secret_hash,
+    c.token_endpoint_auth_method, c.grant_types, c.redirect_uris,
+    c.post_logout_redirect_uris, c.scope, c.resources, c.agent_limits,
     c.disabled or coalesce(t.disabled, false) as disabled,
     (select d.id from delegations d where d.actor = c.client_id and d.parent_id is null
       and d.subject = d.actor and d.revoked_at is null

@@ -8,6 +8,7 @@ import { maxTokenLifetimeSeconds } from '../key-timeline.js'
 import { createBatch } from './batch.js'
 import type { Database, Row, Statement } from './database.js'
 import { withRetry } from './failures.js'
+import type { NewRefreshToken } from './refresh-tokens.js'
 
 export interface NewDelegation {
   id: string
@@ -29,6 +30,14 @@ export interface NewDelegation {
   expires_at: string
 }
 
+/** A code is spent by the statement that records what it buys. */
+export interface Redemption {
+  code_hash: string
+  client_id: string
+  /** The first of its family. */
+  refresh_token: NewRefreshToken | undefined
+}
+
 export interface IssuanceRow {
   jti: string
   parent_jti: string | undefined
@@ -45,6 +54,7 @@ export interface IssuanceRow {
   standing_on: readonly string[]
   /** Made together with the token. */
   delegation: NewDelegation | undefined
+  redemption?: Redemption | undefined
 }
 
 /** How many delegations may hang from one. */
@@ -55,8 +65,11 @@ export interface FanOut {
   maxChildrenPerMinute: number
 }
 
-/** `ended`: something that the token stands on is no longer alive. `fan_out`: one child too many. */
-export type Recorded = 'recorded' | 'ended' | 'fan_out'
+/**
+ * `ended`: something that the token stands on is no longer alive. `fan_out`: one child too many.
+ * `replayed`: its code was spent before.
+ */
+export type Recorded = 'recorded' | 'ended' | 'fan_out' | 'replayed'
 
 /**
  * A client's own token, without a lock: should its root be revoked in this very moment, the token names
@@ -149,6 +162,60 @@ const recordExchanged = `
     as outcome
   from judged`
 
+/**
+ * Spends a code and makes what it buys, all of it or nothing. Who comes with the code at the same
+ * moment waits for the row of the code, and then finds it spent, with something there to be revoked.
+ */
+const redeem = `
+  with asked as (
+    select * from jsonb_to_record($1::text::jsonb) as t(jti text, delegation_id text,
+      tenant_id text, client_id text, subject text, actor text, scope text, aud text[],
+      issued_at timestamptz, expires_at timestamptz, standing_on text[], delegation jsonb,
+      redemption jsonb)
+  ), spent as (
+    update authorization_codes c set consumed_at = $2::text::timestamptz
+    from asked
+    where c.code_hash = asked.redemption->>'code_hash'
+      and c.client_id = asked.redemption->>'client_id'
+      and c.consumed_at is null and c.expires_at > $2::text::timestamptz
+    returning c.code_hash
+  ), alive as (
+    select d.id from delegations d
+    where d.id in (select unnest(standing_on) from asked)
+      and d.revoked_at is null and (d.expires_at is null or d.expires_at > $2::text::timestamptz)
+    order by d.id
+    for share
+  ), granted as (
+    select asked.* from asked where exists (select from spent) and not exists (
+      select from unnest(standing_on) as step(id) where step.id not in (select id from alive))
+  ), made as (
+    insert into delegations (id, parent_id, lineage, tenant_id, subject, actor, act, scope, resources,
+      limits, budget_ids, created_at, expires_at)
+    select d.id, d.parent_id, d.lineage, d.tenant_id, d.subject, d.actor, d.act, d.scope, d.resources,
+      d.limits, d.budget_ids, g.issued_at, d.expires_at
+    from granted g, jsonb_to_record(g.delegation) as d(
+      id text, parent_id text, lineage text[], tenant_id text, subject text, actor text, act jsonb,
+      scope text[], resources text[], limits jsonb, budget_ids text[], expires_at timestamptz)
+  ), kept as (
+    insert into refresh_tokens (token_hash, delegation_id, client_id, consent_id, authenticated_at,
+      created_at, expires_at, family_expires_at)
+    select r.token_hash, r.delegation_id, r.client_id, r.consent_id, r.authenticated_at,
+      r.created_at, r.expires_at, r.family_expires_at
+    from granted g, jsonb_to_record(g.redemption->'refresh_token') as r(
+      token_hash text, delegation_id text, client_id text, consent_id text,
+      authenticated_at timestamptz, created_at timestamptz, expires_at timestamptz,
+      family_expires_at timestamptz)
+    where g.redemption ? 'refresh_token'
+  ), recorded as (
+    insert into issuances (jti, delegation_id, tenant_id, client_id, subject, actor, scope, aud,
+      issued_at, expires_at)
+    select jti, delegation_id, tenant_id, client_id, subject, actor, scope, aud, issued_at, expires_at
+    from granted
+    returning jti
+  )
+  select case when not exists (select from spent) then 'replayed'
+    when exists (select from recorded) then 'recorded' else 'ended' end as outcome`
+
 const parentsOf = (rows: IssuanceRow[]): string[] => [
   ...new Set(rows.flatMap(({ standing_on }) => standing_on)),
 ]
@@ -175,6 +242,11 @@ export const issuancesStore = (database: Database, fanOut: FanOut, now: () => Da
     const lock = { text: lockParents, params: [parentsOf(rows)] }
     return outcomes(rows, await withRetry(() => database.writeAfter(lock, exchanged(rows))))
   })
+  const redeemed = async (row: IssuanceRow): Promise<Recorded> => {
+    const params = [JSON.stringify(row), now().toISOString()]
+    const [answer] = await withRetry(() => database.write(redeem, params))
+    return answer?.outcome as Recorded
+  }
   return {
     /** Would one more delegation fit under this one? The record decides again, under a lock. */
     hasRoomUnder: async (parentId: string): Promise<boolean> => {
@@ -183,8 +255,11 @@ export const issuancesStore = (database: Database, fanOut: FanOut, now: () => Da
       return Number(row?.live) < maxChildren && Number(row?.recent) < maxChildrenPerMinute
     },
 
-    /** Together with others of the same moment; own tokens and exchanged ones apart. */
-    record: (row: IssuanceRow): Promise<Recorded> =>
-      row.parent_jti === undefined ? own(row) : delegated(row),
+    /** Together with others of the same moment: own tokens, those that stand on more, and codes apart. */
+    record: (row: IssuanceRow): Promise<Recorded> => {
+      if (row.redemption) return redeemed(row)
+      const isOwn = row.parent_jti === undefined && row.standing_on.length === 1
+      return isOwn ? own(row) : delegated(row)
+    },
   }
 }

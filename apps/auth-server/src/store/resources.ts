@@ -8,6 +8,8 @@ export interface Resource {
   tenant_id: string | undefined
   scopes_supported: readonly string[]
   client_id: string | undefined
+  /** Scopes in plain words. */
+  scope_descriptions: Readonly<Record<string, string>>
 }
 
 export type NewResource = typeof table.$inferInsert
@@ -19,11 +21,13 @@ const parse = (row: Row): Resource =>
     client_id: row.client_id ?? undefined,
   }) as Resource
 
+const columns = 'resource, tenant_id, scopes_supported, client_id, scope_descriptions'
+
 export const resourcesStore = ({ read }: Database) => ({
   /** Requests of one moment share a statement. */
   findMany: createBatch(async (asked: (readonly string[])[]): Promise<Resource[][]> => {
     const rows = await read(
-      `select resource, tenant_id, scopes_supported, client_id from resources
+      `select ${columns} from resources
        where resource = any($1::text[])`,
       [[...new Set(asked.flat())]],
     )
@@ -34,7 +38,7 @@ export const resourcesStore = ({ read }: Database) => ({
   /** The resource of a resource server's client, for RFC 8693 `audience`. */
   findByClients: async (clientIds: readonly string[]): Promise<Resource[]> => {
     const rows = await read(
-      `select resource, tenant_id, scopes_supported, client_id from resources
+      `select ${columns} from resources
        where client_id = any($1::text[])`,
       [clientIds],
     )

@@ -1,4 +1,5 @@
 /** Revocations: one row each, no tree walk; a token names all delegations that it stands on. */
+import { personPrefix } from '@behalf/protocol'
 import { type SQL, sql } from 'drizzle-orm'
 import type { Shortage } from '../budgets/book.js'
 import { maxTokenLifetimeSeconds } from '../key-timeline.js'
@@ -27,6 +28,7 @@ export type RevocationTarget =
   | { client_id: string }
   | { subject: string }
   | { tenant_id: string }
+  | { consent_id: string }
 
 /**
  * What the target stands on: a delegation, all that a client holds, the roots of a subject, the roots
@@ -36,7 +38,11 @@ const standingOf = (target: RevocationTarget): SQL => {
   if ('delegation_id' in target) return sql`d.id = ${target.delegation_id}`
   if ('client_id' in target) return sql`d.actor = ${target.client_id}`
   if ('subject' in target) return sql`d.parent_id is null and d.subject = ${target.subject}`
-  return sql`d.parent_id is null and d.tenant_id = ${target.tenant_id}`
+  if ('tenant_id' in target) return sql`d.parent_id is null and d.tenant_id = ${target.tenant_id}`
+  // All roots of a consent draw on its budget, whatever it has been widened to.
+  const { consent_id: id } = target
+  return sql`d.parent_id is null and ${`consent:${id}`} = any(d.budget_ids)
+    and d.subject = (select c.subject from consents c where c.id = ${id})`
 }
 
 /**
@@ -96,13 +102,19 @@ export const revokeStandingOf = (
   return revokeWhere(drizzle, sql`(${standingOf(target)}) and ${mine}`, cause, now)
 }
 
-/** A client that has moved to another tenant leaves behind what it held there. */
+/**
+ * A client that has moved to another tenant leaves behind what it held there. One that belongs to none
+ * keeps what people have given it: that is of their tenants, and always was.
+ */
 export const revokeElsewhere = (
   drizzle: Drizzle,
   { client_id, tenant_id }: { client_id: string; tenant_id?: string | undefined },
   now: Date,
 ): Promise<number> => {
-  const elsewhere = sql`d.tenant_id is distinct from ${tenant_id ?? null}::text`
+  const elsewhere =
+    tenant_id === undefined
+      ? sql`d.tenant_id is not null and not starts_with(d.subject, ${personPrefix}::text)`
+      : sql`d.tenant_id is distinct from ${tenant_id}::text`
   const held = sql`d.actor = ${client_id} and ${elsewhere}`
   return revokeWhere(drizzle, held, 'tenant_changed', now)
 }

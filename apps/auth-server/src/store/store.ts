@@ -1,28 +1,40 @@
 /** All tables of one database, opened together. */
 import { attemptsStore } from './attempts.js'
+import { authorizationCodesStore } from './authorization-codes.js'
+import { authorizationRequestsStore } from './authorization-requests.js'
 import { budgetsStore } from './budgets.js'
 import { clientsStore } from './clients.js'
+import { consentsStore } from './consents.js'
 import type { Database } from './database.js'
 import { delegationRulesStore } from './delegation-rules.js'
 import { delegationsStore } from './delegations.js'
+import { deviceCodesStore } from './device-codes.js'
+import { guessesStore } from './guesses.js'
 import { idempotencyKeysStore } from './idempotency-keys.js'
 import { type FanOut, issuancesStore } from './issuances.js'
 import { ledgerStore } from './ledger.js'
 import { peopleStore } from './people.js'
+import { refreshTokensStore } from './refresh-tokens.js'
 import { resourcesStore } from './resources.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
 
 export const openStore = (database: Database, fanOut: FanOut, now: () => Date) => ({
   attempts: attemptsStore(database),
+  authorizationCodes: authorizationCodesStore(database),
+  authorizationRequests: authorizationRequestsStore(database),
   budgets: budgetsStore(database),
   clients: clientsStore(database),
+  consents: consentsStore(database),
   delegationRules: delegationRulesStore(database),
   delegations: delegationsStore(database),
+  deviceCodes: deviceCodesStore(database),
+  guesses: guessesStore(database),
   idempotencyKeys: idempotencyKeysStore(database),
   issuances: issuancesStore(database, fanOut, now),
   ledger: ledgerStore(database, now),
   people: peopleStore(database),
+  refreshTokens: refreshTokensStore(database),
   resources: resourcesStore(database),
   revocations: revocationsStore(database),
   signingKeys: signingKeysStore(database),

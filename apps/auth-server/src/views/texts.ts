@@ -1,5 +1,8 @@
 /** All words of all pages, in one place, so that they can be read together and translated. */
 
+import { account, consent } from './authorization-texts.js'
+import { device, logout } from './openid-texts.js'
+
 const common = {
   product: 'Behalf',
   problem: 'This did not work',
@@ -153,4 +156,8 @@ export const texts = {
   organizations,
   refusals,
   letters,
+  logout,
+  device,
+  consent,
+  account,
 } as const
