@@ -172,6 +172,19 @@ test('by configuration a list that cannot be asked refuses, and sign-up can be c
   expect(await server.deps.store.people.findByEmail('hal@acme.test')).toBeUndefined()
 })
 
+test('where addresses need not be confirmed one can sign in at once, and learns as little', async () => {
+  const easy = await openTestServer({
+    config: { ...baseConfig, people: people({ require_verified_email: false }) },
+    database: server.database,
+    mailer,
+  })
+  const lea = { ...bob, email: 'lea@acme.test' }
+  const first = await (await signUp(lea, easy)).text()
+  expect(await (await signUp({ ...lea, password: 'another one again' }, easy)).text()).toBe(first)
+  expect(letters.map(({ subject }) => subject)).toEqual(['You have an account already'])
+  await signIn(easy, lea)
+})
+
 test('a new password by letter: once, ends every session, and confirms the address', async () => {
   const ivy = { ...bob, email: 'ivy@acme.test' }
   await signUp(ivy)

@@ -173,6 +173,13 @@ test('an address that the other site has not confirmed takes over no account', a
   expect(rows).toEqual([])
 })
 
+test('an address that nobody has confirmed gives no session, also where it is new here', async () => {
+  const gus = { sub: 'g1', email: 'gus@corp.test', email_verified: false, name: 'Gus' }
+  const { session, back } = await travel(gus)
+  expect(session).toBeUndefined()
+  expect(new URL(back.headers.get('location') ?? '').pathname).toBe('/sign-in')
+})
+
 test('where sign-up is closed the other site makes no accounts, and those that are there work', async () => {
   const closed = await openTestServer({
     config: { ...baseConfig, people: people({ sign_up: 'closed' }) },
