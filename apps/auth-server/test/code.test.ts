@@ -99,7 +99,9 @@ describe('a code', () => {
   ])('does not live %s', async (_, seconds) => {
     const got = await getCode(server)
     server.clock.advance(seconds)
-    expectGrantRefused(await redeem(server, got))
+    const answer = await redeem(server, got)
+    expectGrantRefused(answer)
+    expect(answer.body.error_detail).toBe('code_expired')
   })
 
   test('lives just shorter than that', async () => {
@@ -253,7 +255,10 @@ describe('a code that was used', () => {
     const got = await getCode(server)
     const bought = (await redeem(server, got)).body
     const fresh = (await refresh(server, 'pub', bought.refresh_token ?? '')).body
+    // Whatever has become of the person since.
+    server.people.who('usr_alice').person.disabled = true
     expectGrantRefused(await redeem(server, got))
+    server.people.who('usr_alice').person.disabled = false
     expect(await isActive(bought.access_token)).toBe(false)
     expect(await isActive(fresh.access_token)).toBe(false)
     expectGrantRefused(await refresh(server, 'pub', fresh.refresh_token ?? ''))

@@ -314,3 +314,32 @@ describe('the JSON Schema beside the file', () => {
     expect(judge.safeParse(change(['clients', 0, 'client_id'], undefined)).success).toBe(false)
   })
 })
+
+describe('a client of people', () => {
+  const check = (client: object) => () => {
+    const config = {
+      tenants: [{ tenant_id: 'acme' }],
+      resources: [{ resource: 'https://docs.example', tenant_id: 'acme' }],
+      clients: [{ client_id: 'one', kind: 'agent', ...client }],
+    }
+    checkConfig(parseConfig(JSON.stringify(config), {}))
+  }
+  const open = { token_endpoint_auth_method: 'none' }
+  const grant_types = ['authorization_code', 'refresh_token']
+
+  test('may be a public agent, as long as all that it has comes from people', () => {
+    expect(check({ ...open, grant_types })).not.toThrow()
+    for (const own of ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange']) {
+      expect(check({ ...open, grant_types: [...grant_types, own] })).toThrow('may be public')
+    }
+    expect(check({ ...open, grant_types: ['refresh_token'] })).toThrow('may be public')
+    expect(check({ ...open, kind: 'resource_server', grant_types })).toThrow('may be public')
+  })
+
+  test('may reach what is a tenant’s without being of one', () => {
+    const more = { client_secret: 'a-secret-for-tests', resources: ['https://docs.example'] }
+    expect(check({ ...more, grant_types })).not.toThrow()
+    expect(check({ ...more, grant_types, tenant_id: 'acme' })).not.toThrow()
+    expect(check(more)).toThrow('belongs to another tenant')
+  })
+})

@@ -77,6 +77,33 @@ describe('the device authorization endpoint', () => {
     expect([status, body.error]).toEqual([400, error])
   })
 
+  test('refuses an address that asks without end, and a client for which too many wait', async () => {
+    const env = { incoming: { socket: { remoteAddress: '203.0.113.7' } } }
+    const ask = () =>
+      server.app.request(
+        `${issuer}/device_authorization`,
+        { method: 'POST', body: new URLSearchParams({ client_id: 'nobody' }) },
+        env,
+      )
+    for (let n = 0; n < 120; n += 1) expect((await ask()).status).toBe(401)
+    const refused = await ask()
+    expect(refused.status).toBe(503)
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+
+    await server.database.write(
+      `insert into device_codes (device_code_hash, user_code_hash, client_id, scope, resources,
+         created_at, expires_at, interval)
+       select 'd' || n, 'u' || n, 'tv', '{}', '{}', $1::text::timestamptz,
+         $1::text::timestamptz + interval '10 minutes', 5
+       from generate_series(1, 10000) as n`,
+      [server.clock.now().toISOString()],
+    )
+    const full = await startDevice(server, 'tv')
+    expect([full.status, full.body.error_detail]).toEqual([503, 'too_many_device_codes'])
+    expect((await startDevice(server)).status).toBe(200)
+    await server.database.write(`delete from device_codes where client_id = $1`, ['tv'])
+  })
+
   test('takes nothing but a form by POST', async () => {
     const got = await server.request('/device_authorization?client_id=cli')
     expect([got.status, got.headers.get('allow')]).toEqual([405, 'POST'])

@@ -196,4 +196,15 @@ describe('an ID token that is shown', () => {
     const changed = `${header}.${payload.toString('base64url')}.${signature}`
     expect(() => readIdTokenHint(changed, server.deps)).toThrow('none of ours')
   })
+
+  test('is read as a hint even when its key is withdrawn', async () => {
+    const token = sign()
+    const { keys } = server.deps
+    const { kid } = decodeHeader(token)
+    server.clock.advance(90 * 24 * 3600)
+    await keys.refresh()
+    server.clock.advance(3600)
+    expect(keys.jwks().keys.map((key) => key.kid)).not.toContain(kid)
+    expect(readIdTokenHint(token, server.deps)).toEqual({ sub: 'usr_alice', clientId: 'desktop' })
+  })
 })

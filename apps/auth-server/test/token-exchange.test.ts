@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { resign } from './forge.js'
 import {
+  createClock,
   decode,
   delegateOnce,
   docs,
@@ -12,10 +13,12 @@ import {
   openTestServer,
   type TestServer,
 } from './harness.js'
+import { createStandInPeople } from './stand-in-people.js'
 
 let server: TestServer
 beforeAll(async () => {
-  server = await openTestServer()
+  const clock = createClock()
+  server = await openTestServer({ clock, people: createStandInPeople(clock.now) })
 })
 afterAll(() => server.close())
 

@@ -23,7 +23,7 @@ export const device = {
     'This code is not known here, or its ten minutes are over. Ask the device for a new one.',
   compare: 'Your device must show this code:',
   beware:
-    'Go on only if you have started this yourself, just now. If somebody sent you the code or the link, say no.',
+    'Go on only if you have started this yourself, just now. If somebody sent you the code or the link, say no. The name above is what the application calls itself.',
   over: 'This code was answered already, or its ten minutes are over.',
   approved: 'Your device is let in',
   approvedText: 'It goes on by itself in a few seconds. You can close this window.',
