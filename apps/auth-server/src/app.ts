@@ -2,6 +2,14 @@
 import { OAuthError } from '@behalf/protocol'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Deps } from './deps.js'
+import {
+  addClientEndpoint,
+  listClientsEndpoint,
+  removeClientEndpoint,
+  replaceClientEndpoint,
+  rotateSecretEndpoint,
+  showClientEndpoint,
+} from './endpoints/admin-clients.js'
 import { authorizeEndpoint } from './endpoints/authorize.js'
 import {
   checkDelegationEndpoint,
@@ -26,6 +34,12 @@ import {
   verificationEndpoint,
 } from './endpoints/ledger.js'
 import { metadataEndpoint } from './endpoints/metadata.js'
+import {
+  readRegistrationEndpoint,
+  registerEndpoint,
+  removeRegistrationEndpoint,
+  replaceRegistrationEndpoint,
+} from './endpoints/register.js'
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
 import { revokeEndpoint } from './endpoints/revoke.js'
 import { tokenEndpoint } from './endpoints/token.js'
@@ -33,10 +47,11 @@ import { anyOrigin } from './middleware/any-origin.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
+import { limitRegistrations, requireInitialAccess } from './middleware/limit-registrations.js'
 import { limitRevocations } from './middleware/limit-revocations.js'
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
-import { readForm, readJson } from './middleware/read-body.js'
+import { readForm, readJson, readJsonObject } from './middleware/read-body.js'
 
 const allow = (methods: string): MiddlewareHandler =>
   function methodNotAllowed() {
@@ -63,8 +78,8 @@ export const createApp = (deps: Deps) => {
     app.on(['POST', 'OPTIONS'], [path], ...handlers).all(path, allow('POST'))
 
   // RFC 8414 §3.1: the well-known name goes before the issuer's path; some clients append it.
-  get(`${wellKnown}${base}`, anyOrigin, metadataEndpoint(deps.issuer))
-  if (base) get(`${base}${wellKnown}`, anyOrigin, metadataEndpoint(deps.issuer))
+  get(`${wellKnown}${base}`, anyOrigin, metadataEndpoint(deps))
+  if (base) get(`${base}${wellKnown}`, anyOrigin, metadataEndpoint(deps))
   get(`${base}/jwks`, anyOrigin, jwksEndpoint(deps))
 
   post(`${base}/token`, anyOrigin, noStore, ...form, tokenEndpoint(deps))
@@ -98,6 +113,27 @@ export const createApp = (deps: Deps) => {
   post(`${ledger}/budgets/:id/cap`, ...moveCap, capEndpoint(deps))
   post(`${ledger}/budgets/:id/top-up`, ...moveCap, topUpEndpoint(deps))
   get(`${ledger}/verification`, ...admin, verificationEndpoint(deps))
+
+  const clients = `${base}/admin/clients`
+  app.get(clients, ...admin, listClientsEndpoint(deps))
+  app.post(clients, ...admin, readJsonObject, addClientEndpoint(deps))
+  app.all(clients, allow('GET, POST'))
+  app.get(`${clients}/:client_id`, ...admin, showClientEndpoint(deps))
+  app.put(`${clients}/:client_id`, ...admin, readJsonObject, replaceClientEndpoint(deps))
+  app.delete(`${clients}/:client_id`, ...admin, removeClientEndpoint(deps))
+  app.all(`${clients}/:client_id`, allow('GET, PUT, DELETE'))
+  post(`${clients}/:client_id/secret`, ...admin, readJsonObject, rotateSecretEndpoint(deps))
+
+  if (deps.registration.dynamic.mode !== 'off') {
+    const limit = [noStore, requireInitialAccess(deps), limitRegistrations(deps)] as const
+    post(`${base}/register`, anyOrigin, ...limit, readJsonObject, registerEndpoint(deps))
+    const own = `${base}/register/:client_id`
+    const limitOwn = [noStore, limitRegistrations(deps)] as const
+    app.get(own, ...limitOwn, readRegistrationEndpoint(deps))
+    app.put(own, ...limitOwn, readJsonObject, replaceRegistrationEndpoint(deps))
+    app.delete(own, ...limitOwn, removeRegistrationEndpoint(deps))
+    app.all(own, allow('GET, PUT, DELETE'))
+  }
 
   get('/livez', liveEndpoint)
   get('/readyz', readyEndpoint(deps))

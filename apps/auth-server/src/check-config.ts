@@ -29,6 +29,18 @@ const checkTenants = ({ tenants, clients, resources, delegation_rules }: Config)
   ]
 }
 
+const resourceProblems = (
+  path: string,
+  uri: string,
+  tenantId: string | undefined,
+  { resources }: Config,
+): string[] => {
+  const resource = resources.find((one) => one.resource === uri)
+  if (!resource) return [`${path}: "${uri}" is not among resources`]
+  if (resource.tenant_id === undefined || resource.tenant_id === tenantId) return []
+  return [`${path}: "${uri}" belongs to another tenant`]
+}
+
 const checkClient = (client: ClientConfig, index: number, config: Config): string[] => {
   const path = `clients[${index}]`
   const isPublic = client.token_endpoint_auth_method === 'none'
@@ -42,15 +54,10 @@ const checkClient = (client: ClientConfig, index: number, config: Config): strin
   if (isPublic && client.kind !== 'app') {
     problems.push(`${path}.token_endpoint_auth_method: only an app may be public`)
   }
-  for (const [at, uri] of (client.resources ?? []).entries()) {
-    const resource = config.resources.find((one) => one.resource === uri)
-    if (!resource) {
-      problems.push(`${path}.resources[${at}]: "${uri}" is not among resources`)
-    } else if (resource.tenant_id !== undefined && resource.tenant_id !== client.tenant_id) {
-      problems.push(`${path}.resources[${at}]: "${uri}" belongs to another tenant`)
-    }
-  }
-  return problems
+  const resources = (client.resources ?? []).flatMap((uri, at) =>
+    resourceProblems(`${path}.resources[${at}]`, uri, client.tenant_id, config),
+  )
+  return [...problems, ...resources]
 }
 
 const checkResources = ({ resources, clients }: Config): string[] =>
@@ -87,6 +94,37 @@ const checkRule = (rule: RuleConfig, index: number, config: Config): string[] =>
   ]
 }
 
+/** What strangers may get must exist, and belong to the tenant that they are put in. */
+const checkSelfRegistered = (
+  path: string,
+  {
+    tenant_id,
+    resources = [],
+  }: { tenant_id?: string | undefined; resources?: string[] | undefined },
+  config: Config,
+): string[] => {
+  const problems = resources.flatMap((uri, at) =>
+    resourceProblems(`${path}.resources[${at}]`, uri, tenant_id, config),
+  )
+  const isKnown =
+    tenant_id === undefined || config.tenants.some((one) => one.tenant_id === tenant_id)
+  return isKnown
+    ? problems
+    : [...problems, `${path}.tenant_id: "${tenant_id}" is not among tenants`]
+}
+
+const checkRegistration = (config: Config): string[] => {
+  const { client_id_metadata_documents: documents = {}, dynamic } = config.registration ?? {}
+  const path = 'registration.client_id_metadata_documents'
+  const problems = checkSelfRegistered(path, documents, config)
+  if (!dynamic) return problems
+  const tokens = dynamic.initial_access_tokens ?? []
+  if (dynamic.mode === 'initial_access_token' && tokens.length === 0) {
+    problems.push('registration.dynamic.initial_access_tokens: is missing')
+  }
+  return [...problems, ...checkSelfRegistered('registration.dynamic', dynamic, config)]
+}
+
 /** @throws ConfigError with one line for each mistake */
 export const checkConfig = (config: Config): void => {
   const problems = [
@@ -110,6 +148,7 @@ export const checkConfig = (config: Config): void => {
     ...checkResources(config),
     ...config.clients.flatMap((client, index) => checkClient(client, index, config)),
     ...config.delegation_rules.flatMap((rule, index) => checkRule(rule, index, config)),
+    ...checkRegistration(config),
   ]
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
 }

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino'
 import type { OpenHolds } from './budgets/open-holds.js'
 import type { Keys } from './keys.js'
+import type { Registration } from './registration/registration.js'
 import type { Store } from './store/store.js'
 
 export interface Deps {
@@ -10,6 +11,7 @@ export interface Deps {
   store: Store
   keys: Keys
   openHolds: OpenHolds
+  registration: Registration
   now: () => Date
   /** A fresh id such as `dlg_…`, 128 random bits. */
   newId: (prefix: 'at' | 'dlg' | 'lse' | 'rsv') => string

@@ -11,6 +11,8 @@ import type { Deps } from './deps.js'
 import { openKeys } from './keys.js'
 import { startMaintenance } from './maintenance.js'
 import { hashSecret } from './middleware/authenticate-client.js'
+import type { DocumentNetwork } from './registration/metadata-document-network.js'
+import { createRegistration } from './registration/registration.js'
 import { createSeal } from './seal.js'
 import { applyConfig } from './store/apply-config.js'
 import { type Database, openDatabase } from './store/database.js'
@@ -24,6 +26,8 @@ export interface ServerOptions {
   config: Config
   log: Logger
   now?: () => Date
+  /** How metadata documents of clients are reached. */
+  documentNetwork?: Partial<DocumentNetwork> | undefined
 }
 
 const newId: Deps['newId'] = (prefix) => `${prefix}_${randomBytes(16).toString('base64url')}`
@@ -52,6 +56,7 @@ export const openServer = async (options: ServerOptions) => {
         store,
         keys,
         openHolds: createOpenHolds(store.budgets, now),
+        registration: createRegistration(config, options.documentNetwork),
         now,
         newId,
         log,

@@ -1,6 +1,8 @@
 /** Authorization server metadata. RFC 8414. */
 import { grantTypes, signingAlgorithms } from '@behalf/protocol'
 import type { Handler } from 'hono'
+import type { Deps } from '../deps.js'
+import { registrationMetadata } from '../registration/registration.js'
 
 export const authMethods = ['client_secret_basic', 'client_secret_post']
 
@@ -26,8 +28,8 @@ export const serverMetadata = (issuer: string) => ({
   delegations_endpoint: `${issuer}/delegations`,
 })
 
-export const metadataEndpoint = (issuer: string): Handler => {
-  const document = serverMetadata(issuer)
+export const metadataEndpoint = ({ issuer, registration }: Deps): Handler => {
+  const document = { ...serverMetadata(issuer), ...registrationMetadata(issuer, registration) }
   return function metadataEndpoint(c) {
     return c.json(document, 200, { 'Cache-Control': 'public, max-age=300' })
   }

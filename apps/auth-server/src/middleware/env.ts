@@ -6,6 +6,8 @@ export interface Env {
   Variables: {
     form: Form
     json: unknown
+    /** The members of a JSON object, each there once. */
+    members: Record<string, unknown>
     /** The client that has authenticated. */
     client: Client
     /** What it may do at the server's own API: with a token, what the token says. */

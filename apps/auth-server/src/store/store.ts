@@ -1,4 +1,5 @@
 /** All tables of one database, opened together. */
+import { adminClientsStore } from './admin-clients.js'
 import { budgetsStore } from './budgets.js'
 import { clientsStore } from './clients.js'
 import type { Database } from './database.js'
@@ -7,11 +8,13 @@ import { delegationsStore } from './delegations.js'
 import { idempotencyKeysStore } from './idempotency-keys.js'
 import { type FanOut, issuancesStore } from './issuances.js'
 import { ledgerStore } from './ledger.js'
+import { registrationsStore } from './registrations.js'
 import { resourcesStore } from './resources.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
 
 export const openStore = (database: Database, fanOut: FanOut, now: () => Date) => ({
+  adminClients: adminClientsStore(database),
   budgets: budgetsStore(database),
   clients: clientsStore(database),
   delegationRules: delegationRulesStore(database),
@@ -19,6 +22,7 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   idempotencyKeys: idempotencyKeysStore(database),
   issuances: issuancesStore(database, fanOut, now),
   ledger: ledgerStore(database, now),
+  registrations: registrationsStore(database),
   resources: resourcesStore(database),
   revocations: revocationsStore(database),
   signingKeys: signingKeysStore(database),
