@@ -7,6 +7,7 @@ import { createApp } from '../src/app.js'
 import { type Config, parseConfig } from '../src/config.js'
 import { expireHolds } from '../src/maintenance.js'
 import { hashSecret } from '../src/middleware/authenticate-client.js'
+import type { DocumentNetwork } from '../src/registration/metadata-document-network.js'
 import { openServer } from '../src/server.js'
 import { applyConfig } from '../src/store/apply-config.js'
 import { type Database, openDatabase } from '../src/store/database.js'
@@ -189,6 +190,8 @@ export interface TestServerOptions {
   clock?: Clock
   issuer?: string
   secret?: string
+  /** Where metadata documents of clients come from. */
+  documentNetwork?: Partial<DocumentNetwork>
   /** Share the database of another test server. */
   database?: Database
 }
@@ -208,6 +211,7 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
     config,
     log,
     now: clock.now,
+    documentNetwork: options.documentNetwork,
   })
   const deps = opened.depsFor(options.issuer ?? issuer)
   const app = createApp(deps)

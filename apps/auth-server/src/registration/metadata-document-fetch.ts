@@ -69,9 +69,10 @@ const get = (
       host: url.hostname,
       port: url.port || httpsPort,
       path: url.pathname + url.search,
-      // What is not compressed cannot unpack to more than it is.
       headers: {
+        Host: url.host,
         Accept: 'application/json',
+        // What is not compressed cannot unpack to more than it is.
         'Accept-Encoding': 'identity',
         'User-Agent': 'Behalf',
       },
