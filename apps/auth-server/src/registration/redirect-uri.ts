@@ -16,6 +16,10 @@ export type ApplicationType = (typeof applicationTypes)[number]
 const isCanonical = (uri: string, { href, pathname }: URL): boolean =>
   href === uri || (pathname === '/' && href === `${uri}/`)
 
+/** Nothing that would mean more in a header than it does in a URL: parsers let `*` and `;` pass. */
+const hasPlainHost = ({ hostname }: URL): boolean =>
+  /^[a-z0-9._-]+$|^\[[0-9a-f:]+\]$/.test(hostname)
+
 /** What is wrong with a redirect URI, in words; `undefined` when nothing is. */
 export const redirectUriProblem = (uri: string): string | undefined => {
   if (uri.length > maxLength) return `is longer than ${maxLength} characters`
@@ -27,6 +31,7 @@ export const redirectUriProblem = (uri: string): string | undefined => {
   // RFC 6749 §3.1.2: MUST NOT include a fragment, not even an empty one.
   if (uri.includes('#')) return 'must have no fragment'
   if (/^[^/]*\/\/[^/?]*@/.test(uri)) return 'must have no user name'
+  if (!hasPlainHost(url)) return 'must have a host name of letters, digits, "-" and "."'
   if (!isCanonical(uri, url)) return 'is not spelt as a URL parser would write it'
   return undefined
 }
