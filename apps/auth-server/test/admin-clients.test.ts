@@ -101,7 +101,7 @@ describe('a client of an admin', () => {
       ...agent,
       client_id: 'summarizer',
       client_id_issued_at: server.clock.seconds(),
-      client_secret: expect.stringMatching(/^[\w-]{43}$/),
+      client_secret: expect.stringMatching(/^cs_[\w-]{43}$/),
       client_secret_expires_at: 0,
       registered_by: 'admin',
       tenant_id: 'acme',

@@ -362,6 +362,23 @@ describe('what is no document', () => {
     expect(sent.bytes).toBeLessThan(32 * 1024)
   })
 
+  test.each([
+    ['a name server that does not answer', 'https://silent.example.test/client.json'],
+    ['a host that sends drop by drop', 'https://slow.example.test/client.json'],
+    ['a host that says nothing', 'https://mute.example.test/client.json'],
+  ])('is not waited for: %s', async (_, id) => {
+    host.serve('https://mute.example.test/client.json', () => {})
+    host.serve('https://slow.example.test/client.json', (__, response) => {
+      response.writeHead(200, { 'Content-Type': 'application/json' })
+      const timer = setInterval(() => response.write(' '), 20)
+      response.on('close', () => clearInterval(timer))
+    })
+    const startedAt = performance.now()
+    expect((await refusal(id)).toJSON()).toMatchObject(unavailable)
+    // The limit is 400; the rest is for a busy machine.
+    expect(performance.now() - startedAt).toBeLessThan(3000)
+  })
+
   test('is not remembered: the next one counts at once', async () => {
     const id = freshUrl()
     host.serve(id, json({}, { 'Cache-Control': 'max-age=3600' }, 500))

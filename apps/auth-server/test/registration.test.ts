@@ -82,9 +82,9 @@ describe('a registration', () => {
     expect(body).toEqual({
       client_id: expect.stringMatching(/^dyn_[\w-]{22}$/),
       client_id_issued_at: server.clock.seconds(),
-      client_secret: expect.stringMatching(/^[\w-]{43}$/),
+      client_secret: expect.stringMatching(/^cs_[\w-]{43}$/),
       client_secret_expires_at: 0,
-      registration_access_token: expect.stringMatching(/^[\w-]{43}$/),
+      registration_access_token: expect.stringMatching(/^rat_[\w-]{43}$/),
       registration_client_uri: `${server.deps.issuer}/register/${body.client_id}`,
       client_name: 'x',
       application_type: 'web',

@@ -4,11 +4,9 @@ import type { MiddlewareHandler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Form } from '../form.js'
 import { findClient } from '../registration/find-client.js'
-import { matchesHash } from '../secret-hash.js'
+import { matchesHash } from '../secrets.js'
 import type { Client } from '../store/clients.js'
 import type { Env } from './env.js'
-
-export { hashSecret } from '../secret-hash.js'
 
 type AuthMethod = 'client_secret_basic' | 'client_secret_post' | 'none'
 

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { notFound } from '../budgets/charge-rights.js'
 import { type Caller, isAdminOf, requireAdmin } from '../delegations/parties.js'
 import type { Deps } from '../deps.js'
-import { hashSecret, newSecret } from '../secret-hash.js'
+import { hashSecret, newSecret } from '../secrets.js'
 import type { ListedClient } from '../store/admin-clients.js'
 import {
   type AdminClient,
@@ -79,7 +79,7 @@ const standingOf = ({ budget_periods }: AdminClient, { newId, now }: Deps) => ({
 })
 
 const newSecretFor = ({ token_endpoint_auth_method: method }: AdminClient) =>
-  method === 'none' ? undefined : newSecret()
+  method === 'none' ? undefined : newSecret('cs')
 
 const described = async (id: string, { store }: Deps): Promise<Record<string, unknown>> => {
   const client = await store.adminClients.find(id)
@@ -177,7 +177,7 @@ const secretChange = (client: AdminClient, before: ListedClient) => {
     return { secret: undefined, set: { clientSecretHash: null, previousSecretHash: null } }
   }
   if (before.clientSecretHash !== null) return { secret: undefined, set: {} }
-  const secret = newSecret()
+  const secret = newSecret('cs')
   return { secret, set: { clientSecretHash: hashSecret(secret) } }
 }
 
@@ -226,7 +226,7 @@ export const rotateSecret = async (
     throw invalidMetadata('A public client has no secret.', 'public_client')
   }
   const { grace_seconds: grace } = wanted.data
-  const secret = newSecret()
+  const secret = newSecret('cs')
   const until = grace > 0 ? new Date(deps.now().getTime() + grace * 1000) : undefined
   const isDone = await deps.store.adminClients.rotateSecret(id, hashSecret(secret), until)
   if (!isDone) throw notFound()

@@ -1,6 +1,6 @@
 /** A client that registered itself looks at its registration, changes or ends it. RFC 7592. */
 import type { Deps } from '../deps.js'
-import { hashSecret, matchesHash, newSecret } from '../secret-hash.js'
+import { hashSecret, matchesHash, newSecret } from '../secrets.js'
 import type { RegisteredClient } from '../store/registrations.js'
 import { invalidMetadata } from './client-metadata.js'
 import {
@@ -62,7 +62,7 @@ const causeOf = (before: RegisteredClient, redirectUris: readonly string[]) =>
 const secretFor = (before: RegisteredClient, method: string) => {
   if (method === 'none') return { hash: null, secret: undefined }
   if (before.clientSecretHash !== null) return { hash: before.clientSecretHash, secret: undefined }
-  const secret = newSecret()
+  const secret = newSecret('cs')
   return { hash: hashSecret(secret), secret }
 }
 
@@ -76,7 +76,7 @@ export const replaceRegistration = async (
   checkOwn(body, before)
   const columns = memberColumns(body, deps)
   const { hash, secret } = secretFor(before, columns.tokenEndpointAuthMethod)
-  const token = newSecret()
+  const token = newSecret('rat')
   const set = { ...columns, clientSecretHash: hash, registrationTokenHash: hashSecret(token) }
   const client = await deps.store.registrations.replaceDynamic(before.clientId, tokenHash, set, {
     cause: causeOf(before, columns.redirectUris),

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { formatScope, OAuthError, readScope } from '@behalf/protocol'
 import type { Deps } from '../deps.js'
-import { hashSecret, matchesHash, newSecret } from '../secret-hash.js'
+import { hashSecret, matchesHash, newSecret } from '../secrets.js'
 import type { NewClient } from '../store/clients.js'
 import type { RegisteredClient } from '../store/registrations.js'
 import {
@@ -144,8 +144,8 @@ export const registerClient = async (
   deps: Deps,
 ): Promise<Record<string, unknown>> => {
   const columns = memberColumns(body, deps)
-  const token = newSecret()
-  const secret = columns.tokenEndpointAuthMethod === 'none' ? undefined : newSecret()
+  const token = newSecret('rat')
+  const secret = columns.tokenEndpointAuthMethod === 'none' ? undefined : newSecret('cs')
   const { dynamic } = deps.registration
   const client = {
     ...columns,

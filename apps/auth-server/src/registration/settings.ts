@@ -1,6 +1,6 @@
 /** What the configuration says of registration, with its gaps filled. */
 import type { Config } from '../config.js'
-import { hashSecret } from '../secret-hash.js'
+import { hashSecret } from '../secrets.js'
 
 /** What clients may have at most that nobody has written down one by one. */
 export interface Allowance {

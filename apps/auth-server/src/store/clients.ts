@@ -45,6 +45,10 @@ export interface Client {
   last_used_at: Date | undefined
 }
 
+/** Nobody has written it down but itself: what it may have is listed, and nothing else. */
+export const isSelfRegistered = ({ registered_by: by }: Client): boolean =>
+  by === 'dynamic' || by === 'metadata_document'
+
 export type NewClient = typeof table.$inferInsert
 
 const apiScopeList = apiScopes.map((scope) => `'${scope}'`).join(', ')

@@ -1,5 +1,14 @@
-/** Secrets that we make, and how they are kept. */
+/** Secrets that this server makes. They leave it once, and are kept as hashes. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+
+/** 256 bits. RFC 6749 §10.10 asks for 128 at least, and 160 if one can. */
+const secretBytes = 32
+
+/** A client secret, a registration access token. */
+export type SecretPrefix = 'cs' | 'rat'
+
+export const newSecret = (prefix: SecretPrefix): string =>
+  `${prefix}_${randomBytes(secretBytes).toString('base64url')}`
 
 /** Generated secrets have full entropy, so a plain hash is enough: there is nothing to guess. */
 export const hashSecret = (secret: string): string =>
@@ -12,6 +21,3 @@ export const matchesHash = (secret: string, hash: string | undefined): boolean =
   const isEqual = timingSafeEqual(Buffer.from(hash ?? nobody), Buffer.from(hashSecret(secret)))
   return isEqual && hash !== undefined
 }
-
-/** 256 random bits. */
-export const newSecret = (): string => randomBytes(32).toString('base64url')
