@@ -22,6 +22,9 @@ const admin = (client_id: string, more: object = {}) => ({
   ...more,
 })
 
+/** Of a client that is known by a document. */
+const urlId = 'https://app.example.test/oauth/client.json?v=1'
+
 const adminConfig = {
   ...baseConfig,
   tenants: [...baseConfig.tenants, { tenant_id: 'closed', disabled: true }],
@@ -30,6 +33,12 @@ const adminConfig = {
     admin('root'),
     admin('acme-admin', { tenant_id: 'acme' }),
     admin('globex-admin', { tenant_id: 'globex' }),
+    {
+      ...admin(urlId),
+      tenant_id: 'acme',
+      token_endpoint_auth_method: 'none',
+      client_secret: undefined,
+    },
   ],
 }
 
@@ -351,6 +360,11 @@ describe('who is no admin', () => {
 })
 
 describe('clients that admins did not register', () => {
+  test('are found by an id that is a URL', async () => {
+    const { status, body } = await call('acme-admin', 'GET', `/${encodeURIComponent(urlId)}`)
+    expect([status, body.client_id]).toEqual([200, urlId])
+  })
+
   test('can be looked at, and those of the file not be changed', async () => {
     const { status, body } = await call('acme-admin', 'GET', '/orchestrator')
     expect([status, body.registered_by]).toEqual([200, 'config'])

@@ -262,3 +262,14 @@ test('one host cannot have documents read without end', async () => {
   expect(new Set(outcomes.slice(60))).toEqual(new Set(['temporarily_unavailable true']))
   expect((await find(serveFresh()))?.client_name).toBe('Example App')
 })
+
+test('so many are read at the same time, and no more', async () => {
+  const ids = Array.from({ length: 60 }, () => {
+    const id = freshUrl()
+    return host.serve(id, () => {})
+  })
+  const reasons = await Promise.all(ids.map(async (id) => (await refusal(id)).reason))
+  const count = (reason: string) => reasons.filter((one) => one === reason).length
+  expect(count('metadata_document_unavailable')).toBe(50)
+  expect(count('too_many_metadata_documents')).toBe(10)
+})

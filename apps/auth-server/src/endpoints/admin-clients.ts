@@ -5,12 +5,12 @@ import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import {
   addClient,
-  listClients,
   removeClient,
   replaceClient,
   rotateSecret,
   showClient,
 } from '../registration/admin-clients.js'
+import { listClients } from '../registration/list-clients.js'
 
 const callerOf = (c: Context<Env>): Caller => ({ client: c.var.client, scope: c.var.apiScope })
 

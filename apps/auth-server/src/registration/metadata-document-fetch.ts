@@ -116,7 +116,8 @@ const checkHeaders = ({ statusCode = 0, headers }: IncomingMessage): void => {
 const readBody = async (response: IncomingMessage): Promise<Uint8Array> => {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of response as AsyncIterable<Uint8Array>) {
+  const stream: AsyncIterable<Uint8Array> = response
+  for await (const chunk of stream) {
     bytes += chunk.length
     if (bytes > maxBytes) throw noDocument('the answer is too large')
     chunks.push(chunk)

@@ -3,27 +3,18 @@
  * its HTTP headers say, and kept in a row that all processes share.
  */
 import { isOAuthError, OAuthError } from '@behalf/protocol'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Deps } from '../deps.js'
 import type { Client, NewClient } from '../store/clients.js'
 import { type DocumentClient, parseMetadataDocument } from './metadata-document.js'
 import { DocumentFailure, fetchDocument } from './metadata-document-fetch.js'
 import { freshSeconds } from './metadata-document-freshness.js'
+import { createFailures, createGate } from './metadata-document-gate.js'
 import type { DocumentNetwork } from './metadata-document-network.js'
 import { hostMatches, parseDocumentUrl } from './metadata-document-url.js'
 import type { DocumentSettings } from './settings.js'
 
-/** Reads of documents, for one host and for all of them, in a minute. */
-const readsPerHost = 60
-const readsInAll = 600
-const maxConcurrentReads = 50
-
 /** A document that cannot be read any more is still good for tokens for so long. */
 const staleSeconds = 7 * 86_400
-/** Until it is asked for again, for tokens: one that hangs would make each of them wait. */
-const retryMs = 60_000
-const maxFailures = 10_000
-
 export interface FindOptions {
   /** Go on with what was read earlier when the document is away: for tokens, never for a consent. */
   allowStale: boolean
@@ -50,13 +41,6 @@ const unavailable = (cause?: unknown): OAuthError =>
 
 const refuseUrl = (description: string, reason: string): OAuthError =>
   new OAuthError('invalid_client', { status: 400, description, reason })
-
-const tooMany = (retryAfterSeconds: number): OAuthError =>
-  new OAuthError('temporarily_unavailable', {
-    description: 'Too many metadata documents are being read.',
-    reason: 'too_many_metadata_documents',
-    headers: { 'Retry-After': String(retryAfterSeconds) },
-  })
 
 const checkedUrl = (id: string, { allowedHosts }: DocumentSettings): URL => {
   const url = parseDocumentUrl(id)
@@ -101,23 +85,6 @@ const rowOf = (
   }
 }
 
-const createGate = () => {
-  const hosts = new RateLimiterMemory({ points: readsPerHost, duration: 60 })
-  const all = new RateLimiterMemory({ points: readsInAll, duration: 60 })
-  let open = 0
-  return async <T>(host: string, read: () => Promise<T>): Promise<T> => {
-    if (open >= maxConcurrentReads) throw tooMany(1)
-    await Promise.all([hosts.consume(host), all.consume('all')]).catch((refusal: unknown) => {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal
-      throw tooMany(Math.ceil(refusal.msBeforeNext / 1000))
-    })
-    open += 1
-    return read().finally(() => {
-      open -= 1
-    })
-  }
-}
-
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, Math.max(0, milliseconds)))
 
@@ -132,21 +99,6 @@ const evenly = async <T>(limitMs: number, read: () => Promise<T>): Promise<T> =>
   } catch (error) {
     if (error instanceof DocumentFailure) await pause(startedAt + limitMs - performance.now())
     throw error
-  }
-}
-
-/** When the last attempt failed, by client. The oldest are forgotten first. */
-const createFailures = () => {
-  const failedAt = new Map<string, number>()
-  return {
-    isRecent: (id: string, now: Date): boolean =>
-      now.getTime() - (failedAt.get(id) ?? Number.NEGATIVE_INFINITY) < retryMs,
-    note: (id: string, now: Date): void => {
-      failedAt.delete(id)
-      failedAt.set(id, now.getTime())
-      const oldest = failedAt.keys().next().value
-      if (failedAt.size > maxFailures && oldest !== undefined) failedAt.delete(oldest)
-    },
   }
 }
 
