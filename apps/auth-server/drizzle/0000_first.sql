@@ -20,6 +20,7 @@ CREATE TABLE "budgets" (
 CREATE TABLE "clients" (
 	"client_id" text PRIMARY KEY NOT NULL,
 	"kind" text NOT NULL,
+	"registered_by" text DEFAULT 'config' NOT NULL,
 	"agent_type" text,
 	"tenant_id" text,
 	"client_name" text,
@@ -30,7 +31,22 @@ CREATE TABLE "clients" (
 	"scope" text[] NOT NULL,
 	"resources" text[] NOT NULL,
 	"agent_limits" jsonb NOT NULL,
-	"disabled" boolean DEFAULT false NOT NULL
+	"disabled" boolean DEFAULT false NOT NULL,
+	"application_type" text,
+	"client_uri" text,
+	"logo_uri" text,
+	"policy_uri" text,
+	"tos_uri" text,
+	"contacts" text[],
+	"requested_scope" text[],
+	"registration_token_hash" text,
+	"previous_secret_hash" text,
+	"previous_secret_expires_at" timestamp with time zone,
+	"created_at" timestamp with time zone,
+	"last_used_at" timestamp with time zone,
+	"document_fetched_at" timestamp with time zone,
+	"document_expires_at" timestamp with time zone,
+	"deleted_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "delegation_rules" (
@@ -187,6 +203,8 @@ ALTER TABLE "delegations" ADD CONSTRAINT "delegations_parent_id_delegations_id_f
 ALTER TABLE "delegations" ADD CONSTRAINT "delegations_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "budgets_escrow" ON "budgets" USING btree ("id") WHERE carved is not null;--> statement-breakpoint
+CREATE INDEX "clients_tenant_id" ON "clients" USING btree ("tenant_id","client_id");--> statement-breakpoint
+CREATE INDEX "clients_self_registered" ON "clients" USING btree ("registered_by","last_used_at","created_at") WHERE registered_by in ('dynamic', 'metadata_document');--> statement-breakpoint
 CREATE INDEX "delegation_rules_from" ON "delegation_rules" USING btree ("from_selector");--> statement-breakpoint
 CREATE UNIQUE INDEX "delegations_live_root" ON "delegations" USING btree ("actor") WHERE parent_id is null and subject = actor and revoked_at is null;--> statement-breakpoint
 CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id","created_at");--> statement-breakpoint
