@@ -6,6 +6,7 @@ import type { Database, Drizzle } from './database.js'
 import type { RegisteredClient } from './registrations.js'
 import { revokeStandingOf } from './revocations.js'
 import { budgets, clients as table, tenants } from './schema.js'
+import { transactions } from './transactions.js'
 
 export interface ClientListFilter {
   tenantId: string | undefined
@@ -34,6 +35,7 @@ const ofAdmin = (clientId: string) =>
   and(eq(table.clientId, clientId), eq(table.registeredBy, 'admin'), isNull(table.deletedAt))
 
 export const adminClientsStore = ({ drizzle }: Database) => {
+  const transact = transactions(drizzle)
   const listed = (where: ReturnType<typeof and>, limit: number): Promise<ListedClient[]> =>
     drizzle
       .select({ client: table, periods: budgets.periods })
@@ -63,7 +65,7 @@ export const adminClientsStore = ({ drizzle }: Database) => {
 
     /** @returns false when the id is taken, by whomever, or was once */
     add: (client: NewClient, standing: Standing): Promise<boolean> =>
-      drizzle.transaction(async (transaction) => {
+      transact(async (transaction) => {
         const [row] = await transaction
           .insert(table)
           .values(client)
@@ -75,7 +77,7 @@ export const adminClientsStore = ({ drizzle }: Database) => {
 
     /** @returns false when it is no client of an admin (any more) */
     replace: (clientId: string, set: Partial<NewClient>, standing: Standing): Promise<boolean> =>
-      drizzle.transaction(async (transaction) => {
+      transact(async (transaction) => {
         const mine = ofAdmin(clientId)
         const [row] = await transaction.update(table).set(set).where(mine).returning()
         if (row) await applyRow(transaction, row, standing)
@@ -105,7 +107,7 @@ export const adminClientsStore = ({ drizzle }: Database) => {
      * and books may still name, is never somebody else's.
      */
     remove: (client: RegisteredClient, now: Date): Promise<void> =>
-      drizzle.transaction(async (transaction) => {
+      transact(async (transaction) => {
         const { clientId, registeredBy } = client
         const same = and(eq(table.clientId, clientId), eq(table.registeredBy, registeredBy))
         if (registeredBy === 'admin') {
