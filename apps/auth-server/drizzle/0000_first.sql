@@ -73,6 +73,7 @@ CREATE TABLE "budgets" (
 CREATE TABLE "clients" (
 	"client_id" text PRIMARY KEY NOT NULL,
 	"kind" text NOT NULL,
+	"registered_by" text DEFAULT 'config' NOT NULL,
 	"agent_type" text,
 	"tenant_id" text,
 	"client_name" text,
@@ -84,7 +85,22 @@ CREATE TABLE "clients" (
 	"scope" text[] NOT NULL,
 	"resources" text[] NOT NULL,
 	"agent_limits" jsonb NOT NULL,
-	"disabled" boolean DEFAULT false NOT NULL
+	"disabled" boolean DEFAULT false NOT NULL,
+	"application_type" text,
+	"client_uri" text,
+	"logo_uri" text,
+	"policy_uri" text,
+	"tos_uri" text,
+	"contacts" text[],
+	"requested_scope" text[],
+	"registration_token_hash" text,
+	"previous_secret_hash" text,
+	"previous_secret_expires_at" timestamp with time zone,
+	"created_at" timestamp with time zone,
+	"last_used_at" timestamp with time zone,
+	"document_fetched_at" timestamp with time zone,
+	"document_expires_at" timestamp with time zone,
+	"deleted_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "consents" (
@@ -411,6 +427,8 @@ CREATE INDEX "attempts_ends_at" ON "attempts" USING btree ("ends_at");--> statem
 CREATE INDEX "authorization_codes_expires_at" ON "authorization_codes" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "authorization_requests_expires_at" ON "authorization_requests" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "budgets_escrow" ON "budgets" USING btree ("id") WHERE carved is not null;--> statement-breakpoint
+CREATE INDEX "clients_tenant_id" ON "clients" USING btree ("tenant_id","client_id");--> statement-breakpoint
+CREATE INDEX "clients_self_registered" ON "clients" USING btree ("registered_by","last_used_at","created_at") WHERE registered_by in ('dynamic', 'metadata_document');--> statement-breakpoint
 CREATE UNIQUE INDEX "consents_live" ON "consents" USING btree ("subject","client_id",coalesce(tenant_id, '')) WHERE revoked_at is null;--> statement-breakpoint
 CREATE INDEX "consents_client_id" ON "consents" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "delegation_rules_from" ON "delegation_rules" USING btree ("from_selector");--> statement-breakpoint

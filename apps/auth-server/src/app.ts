@@ -3,6 +3,14 @@ import { OAuthError } from '@behalf/protocol'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Deps } from './deps.js'
 import { accountEndpoint, revokeConsentEndpoint } from './endpoints/account.js'
+import {
+  addClientEndpoint,
+  listClientsEndpoint,
+  removeClientEndpoint,
+  replaceClientEndpoint,
+  rotateSecretEndpoint,
+  showClientEndpoint,
+} from './endpoints/admin-clients.js'
 import { authEndpoint } from './endpoints/auth.js'
 import { authorizeEndpoint } from './endpoints/authorize.js'
 import { consentEndpoint } from './endpoints/consent.js'
@@ -34,6 +42,12 @@ import { logoutEndpoint, postLogoutEndpoint } from './endpoints/logout.js'
 import { metadataEndpoint } from './endpoints/metadata.js'
 import { openidConfigurationEndpoint } from './endpoints/openid-configuration.js'
 import { parEndpoint } from './endpoints/par.js'
+import {
+  readRegistrationEndpoint,
+  registerEndpoint,
+  removeRegistrationEndpoint,
+  replaceRegistrationEndpoint,
+} from './endpoints/register.js'
 import { resetPasswordEndpoint, resetPasswordForm } from './endpoints/reset-password.js'
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
 import { revokeEndpoint } from './endpoints/revoke.js'
@@ -66,10 +80,11 @@ import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
 import { requireOwnOrigin } from './middleware/form-token.js'
 import { limitAddresses } from './middleware/limit-addresses.js'
+import { limitRegistrations, requireInitialAccess } from './middleware/limit-registrations.js'
 import { limitRevocations } from './middleware/limit-revocations.js'
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
-import { readForm, readJson } from './middleware/read-body.js'
+import { readForm, readJson, readJsonObject } from './middleware/read-body.js'
 
 const allow = (methods: string): MiddlewareHandler =>
   function methodNotAllowed() {
@@ -97,8 +112,8 @@ export const createApp = (deps: Deps) => {
     app.on(['POST', 'OPTIONS'], [path], ...handlers).all(path, allow('POST'))
 
   // RFC 8414 §3.1: the well-known name goes before the issuer's path; some clients append it.
-  get(`${wellKnown}${base}`, anyOrigin, metadataEndpoint(deps.issuer))
-  if (base) get(`${base}${wellKnown}`, anyOrigin, metadataEndpoint(deps.issuer))
+  get(`${wellKnown}${base}`, anyOrigin, metadataEndpoint(deps))
+  if (base) get(`${base}${wellKnown}`, anyOrigin, metadataEndpoint(deps))
   // OpenID Connect Discovery §4 appends it; MCP clients try the other order as well.
   get(`${base}${openidWellKnown}`, anyOrigin, openidConfigurationEndpoint(deps))
   if (base) get(`${openidWellKnown}${base}`, anyOrigin, openidConfigurationEndpoint(deps))
@@ -179,6 +194,26 @@ export const createApp = (deps: Deps) => {
   post(`${base}/account/security/passkeys/remove`, ...posted, removePasskey(deps))
   page('/account/organization', organizationsPage(deps), chooseOrganization(deps))
   app.on(['GET', 'POST'], `${base}/auth/*`, authEndpoint(deps))
+  const clients = `${base}/admin/clients`
+  app.get(clients, ...admin, listClientsEndpoint(deps))
+  app.post(clients, ...admin, readJsonObject, addClientEndpoint(deps))
+  app.all(clients, allow('GET, POST'))
+  app.get(`${clients}/:client_id`, ...admin, showClientEndpoint(deps))
+  app.put(`${clients}/:client_id`, ...admin, readJsonObject, replaceClientEndpoint(deps))
+  app.delete(`${clients}/:client_id`, ...admin, removeClientEndpoint(deps))
+  app.all(`${clients}/:client_id`, allow('GET, PUT, DELETE'))
+  post(`${clients}/:client_id/secret`, ...admin, readJsonObject, rotateSecretEndpoint(deps))
+
+  if (deps.registration.dynamic.mode !== 'off') {
+    const limit = [noStore, requireInitialAccess(deps), limitRegistrations(deps)] as const
+    post(`${base}/register`, anyOrigin, ...limit, readJsonObject, registerEndpoint(deps))
+    const own = `${base}/register/:client_id`
+    const limitOwn = [noStore, limitRegistrations(deps)] as const
+    app.get(own, ...limitOwn, readRegistrationEndpoint(deps))
+    app.put(own, ...limitOwn, readJsonObject, replaceRegistrationEndpoint(deps))
+    app.delete(own, ...limitOwn, removeRegistrationEndpoint(deps))
+    app.all(own, allow('GET, PUT, DELETE'))
+  }
 
   get('/livez', liveEndpoint)
   get('/readyz', readyEndpoint(deps))

@@ -18,6 +18,7 @@ import {
 import type { Deps } from './deps.js'
 import type { Form } from './form.js'
 import { requestedTargets } from './grants/target.js'
+import { findClient } from './registration/find-client.js'
 import type { Client } from './store/clients.js'
 
 const refuse = (description: string, reason: string): OAuthError =>
@@ -30,7 +31,7 @@ const refuseAs = (code: OAuthErrorCode, description: string, reason: string): OA
 const proveClient = async (form: Form, deps: Deps): Promise<Client> => {
   const clientId = form.get('client_id')
   if (clientId === undefined) throw refuse('client_id is missing.', 'missing_client_id')
-  const client = await deps.store.clients.find(clientId)
+  const client = await findClient(clientId, deps)
   if (client && !client.disabled) return client
   throw refuse('The application that sent you here is not known to this server.', 'unknown_client')
 }

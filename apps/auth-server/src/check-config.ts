@@ -51,6 +51,17 @@ const isOtherTenants = (client: ClientConfig, tenantId: string | undefined): boo
   tenantId !== client.tenant_id &&
   !(client.tenant_id === undefined && isForPeople(client))
 
+const resourceProblems = (
+  path: string,
+  uri: string,
+  isOthers: (tenantId: string | undefined) => boolean,
+  { resources }: Config,
+): string[] => {
+  const resource = resources.find((one) => one.resource === uri)
+  if (!resource) return [`${path}: "${uri}" is not among resources`]
+  return isOthers(resource.tenant_id) ? [`${path}: "${uri}" belongs to another tenant`] : []
+}
+
 const checkClient = (client: ClientConfig, index: number, config: Config): string[] => {
   const path = `clients[${index}]`
   const isPublic = client.token_endpoint_auth_method === 'none'
@@ -66,15 +77,11 @@ const checkClient = (client: ClientConfig, index: number, config: Config): strin
       `${path}.token_endpoint_auth_method: only an app may be public, or an agent whose grant_types are those of people`,
     )
   }
-  for (const [at, uri] of (client.resources ?? []).entries()) {
-    const resource = config.resources.find((one) => one.resource === uri)
-    if (!resource) {
-      problems.push(`${path}.resources[${at}]: "${uri}" is not among resources`)
-    } else if (isOtherTenants(client, resource.tenant_id)) {
-      problems.push(`${path}.resources[${at}]: "${uri}" belongs to another tenant`)
-    }
-  }
-  return problems
+  const isOthers = (tenantId: string | undefined): boolean => isOtherTenants(client, tenantId)
+  const resources = (client.resources ?? []).flatMap((uri, at) =>
+    resourceProblems(`${path}.resources[${at}]`, uri, isOthers, config),
+  )
+  return [...problems, ...resources]
 }
 
 const checkResources = ({ resources, clients }: Config): string[] =>
@@ -117,6 +124,38 @@ const checkUsers = ({ users }: Config): string[] =>
       ? [`users[${index}].tenant_id: is missing, since org_role is the role in it`]
       : [],
   )
+/** What strangers may get must exist, and belong to the tenant that they are put in. */
+const checkSelfRegistered = (
+  path: string,
+  {
+    tenant_id,
+    resources = [],
+  }: { tenant_id?: string | undefined; resources?: string[] | undefined },
+  config: Config,
+): string[] => {
+  const isOthers = (owner: string | undefined): boolean =>
+    owner !== undefined && owner !== tenant_id
+  const problems = resources.flatMap((uri, at) =>
+    resourceProblems(`${path}.resources[${at}]`, uri, isOthers, config),
+  )
+  const isKnown =
+    tenant_id === undefined || config.tenants.some((one) => one.tenant_id === tenant_id)
+  return isKnown
+    ? problems
+    : [...problems, `${path}.tenant_id: "${tenant_id}" is not among tenants`]
+}
+
+const checkRegistration = (config: Config): string[] => {
+  const { client_id_metadata_documents: documents = {}, dynamic } = config.registration ?? {}
+  const path = 'registration.client_id_metadata_documents'
+  const problems = checkSelfRegistered(path, documents, config)
+  if (!dynamic) return problems
+  const tokens = dynamic.initial_access_tokens ?? []
+  if (dynamic.mode === 'initial_access_token' && tokens.length === 0) {
+    problems.push('registration.dynamic.initial_access_tokens: is missing')
+  }
+  return [...problems, ...checkSelfRegistered('registration.dynamic', dynamic, config)]
+}
 
 /** @throws ConfigError with one line for each mistake */
 export const checkConfig = (config: Config): void => {
@@ -150,6 +189,7 @@ export const checkConfig = (config: Config): void => {
     ...checkResources(config),
     ...config.clients.flatMap((client, index) => checkClient(client, index, config)),
     ...config.delegation_rules.flatMap((rule, index) => checkRule(rule, index, config)),
+    ...checkRegistration(config),
   ]
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
 }

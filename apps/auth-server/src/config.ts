@@ -4,7 +4,6 @@ import {
   type BudgetPeriod,
   clientId,
   grantTypes,
-  isSecureUrl,
   parseUsd,
   type RuleSelector,
   readScope,
@@ -15,6 +14,7 @@ import {
 import { z } from 'zod'
 import { ConfigError, type Environment, readSecret, secret } from './config-secret.js'
 import { customClaims, peopleConfig, readPeopleSecrets } from './people/people-config.js'
+import { redirectUriProblem } from './registration/redirect-uri.js'
 
 /** The members of `agent_limits` where they stand beside others; `checkConfig` reads them strictly. */
 const amount = z.union([z.number(), z.string()]).optional()
@@ -65,9 +65,10 @@ const scope = z
     'must be words with one space between',
   )
 
-const redirectUri = z
-  .string()
-  .refine((uri) => isSecureUrl(uri) && !uri.includes('#'), 'must be https, or http on loopback')
+const redirectUri = z.string().superRefine((uri, context) => {
+  const message = redirectUriProblem(uri)
+  if (message !== undefined) context.addIssue({ code: 'custom', message })
+})
 
 const tenant = z.strictObject({
   tenant_id: tenantId,
@@ -100,7 +101,8 @@ export const authMethods = ['client_secret_basic', 'client_secret_post', 'none']
 
 const agentType = z.string().min(1).max(100)
 
-const client = z.strictObject({
+/** A client as RFC 7591 names its members, and what is ours beside them. */
+export const clientSchema = z.strictObject({
   client_id: clientId.refine((id) => id !== '*', 'must not be "*": that is every client'),
   kind: z.enum(['agent', 'resource_server', 'app']),
   client_name: z.string().min(1).max(200).optional(),
@@ -163,6 +165,46 @@ const refreshTokens = z.strictObject({
   grace_seconds: z.int().min(0).max(60).optional(),
 })
 
+/** What clients can have at most that the operator has not written down one by one. */
+const selfRegistered = {
+  scope: scope.optional(),
+  resources: z.array(resourceUri).optional(),
+  tenant_id: tenantId.optional(),
+}
+
+const hostPattern = z
+  .string()
+  .max(255)
+  .regex(
+    /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+(:\d{1,5})?$/,
+    'must be a host such as app.example, app.example:8443 or *.app.example',
+  )
+
+const registration = z.strictObject({
+  /** Clients whose id is the URL of a document about them. */
+  client_id_metadata_documents: z
+    .strictObject({
+      enabled: z.boolean().optional(),
+      /** Absent: any host on the public Internet. */
+      allowed_hosts: z.array(hostPattern).max(1000).optional(),
+      ...selfRegistered,
+    })
+    .optional(),
+  /** RFC 7591. */
+  dynamic: z
+    .strictObject({
+      mode: z.enum(['off', 'open', 'initial_access_token']),
+      initial_access_tokens: z.array(secret).max(100).optional(),
+      ...selfRegistered,
+      registrations_per_minute: z.int().min(1).max(10_000).optional(),
+      max_clients: z.int().min(1).max(10_000_000).optional(),
+      /** A client that never got a token goes after so many hours, another after so many days. */
+      unused_hours: z.int().min(1).optional(),
+      idle_days: z.int().min(1).optional(),
+    })
+    .optional(),
+})
+
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   signing_alg: z.enum(signingAlgorithms).optional(),
@@ -176,8 +218,9 @@ export const configSchema = z.strictObject({
   refresh_tokens: refreshTokens.optional(),
   tenants: z.array(tenant).default([]),
   resources: z.array(resource).default([]),
-  clients: z.array(client).default([]),
+  clients: z.array(clientSchema).default([]),
   delegation_rules: z.array(delegationRule).default([]),
+  registration: registration.optional(),
   users: z.array(user).default([]),
   people: peopleConfig.prefault({}),
 })
@@ -187,6 +230,7 @@ export { ConfigError } from './config-secret.js'
 export type Config = z.output<typeof configSchema>
 export type ClientConfig = Config['clients'][number]
 export type UserConfig = Config['users'][number]
+export type RegistrationConfig = NonNullable<Config['registration']>
 export type RuleConfig = Config['delegation_rules'][number]
 
 const limitNames = Object.keys(limitMembers)
@@ -204,6 +248,20 @@ export const ruleSelector = (end: RuleConfig['from']): RuleSelector => {
 export const ruleTenant = (rule: RuleConfig, { clients }: Config): string | undefined => {
   const named = clients.find(({ client_id }) => client_id === rule.from || client_id === rule.to)
   return named ? named.tenant_id : rule.tenant_id
+}
+
+/** Initial access tokens, each in plain text from here on. */
+const readTokens = (
+  given: RegistrationConfig | undefined,
+  env: Environment,
+): RegistrationConfig | undefined => {
+  const dynamic = given?.dynamic
+  if (!dynamic?.initial_access_tokens) return given
+  const initial_access_tokens = dynamic.initial_access_tokens.flatMap(
+    (token, index) =>
+      readSecret(token, `registration.dynamic.initial_access_tokens[${index}]`, env) ?? [],
+  )
+  return { ...given, dynamic: { ...dynamic, initial_access_tokens } }
 }
 
 const formatPath = (path: readonly PropertyKey[]): string =>
@@ -243,5 +301,7 @@ export const parseConfig = (text: string, env: Environment): Config => {
     const path = `users[${index}].password`
     return { ...one, email: one.email.toLowerCase(), password: readSecret(one.password, path, env) }
   })
-  return { ...config, clients, users, people: readPeopleSecrets(config.people, env) } as Config
+  const people = readPeopleSecrets(config.people, env)
+  const registration = readTokens(config.registration, env)
+  return { ...config, clients, users, people, registration } as Config
 }

@@ -5,6 +5,7 @@ import type { Keys } from './keys.js'
 import type { PersonPrefix } from './people/auth.js'
 import type { PeopleAtSignIn } from './people/people.js'
 import type { People } from './people/person.js'
+import type { Registration } from './registration/registration.js'
 import type { Seal } from './seal.js'
 import type { Store } from './store/store.js'
 
@@ -26,6 +27,7 @@ export interface Deps {
   people: People
   /** What only the pages of sign-in use. */
   signIn: PeopleAtSignIn
+  registration: Registration
   now: () => Date
   /** A fresh id such as `dlg_…`, 128 random bits. */
   newId: (prefix: 'at' | 'cns' | 'dlg' | 'lse' | 'rsv' | PersonPrefix) => string

@@ -3,6 +3,7 @@ import { expireReservation } from './budgets/end-reservation.js'
 import { closeEscrowWork } from './budgets/escrow.js'
 import { expireLeaseWork } from './budgets/lease.js'
 import type { Deps } from './deps.js'
+import { reapClients } from './registration/reap-clients.js'
 
 const everySecond = 1000
 const everyMinute = 60_000
@@ -52,6 +53,7 @@ export const startMaintenance = (deps: Deps): (() => void) => {
     every(everyHour, 'forget idempotency keys', () => store.idempotencyKeys.forget(now())),
     every(everyHour, 'forget sessions', () => store.people.forget(now())),
     every(everyHour, 'forget attempts', () => store.attempts.forget(now())),
+    every(everyHour, 'reap clients', () => reapClients(deps)),
     every(everyHour, 'forget request counts', () => store.budgets.forgetMinutes(now())),
     every(everyHour, 'forget device codes', () => store.deviceCodes.forget(now())),
     every(everyHour, 'forget guesses', () => store.guesses.forget(now())),

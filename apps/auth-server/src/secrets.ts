@@ -1,11 +1,14 @@
 /** Secrets that this server makes. They leave it once, and are kept as hashes. */
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** 256 bits. RFC 6749 §10.10 asks for 128 at least, and 160 if one can. */
 const secretBytes = 32
 
-/** An authorization code, an authorization request that waits, a device code, a refresh token. */
-export type SecretPrefix = 'ac' | 'ar' | 'dc' | 'rt'
+/**
+ * An authorization code, an authorization request that waits, a client secret, a device code, a
+ * registration access token, a refresh token.
+ */
+export type SecretPrefix = 'ac' | 'ar' | 'cs' | 'dc' | 'rat' | 'rt'
 
 export const newSecret = (prefix: SecretPrefix): string =>
   `${prefix}_${randomBytes(secretBytes).toString('base64url')}`
@@ -16,3 +19,11 @@ export const hashSecret = (secret: string): string =>
 
 /** By its looks, and looks are all that this says. */
 export const isRefreshToken = (text: string): boolean => text.startsWith('rt_')
+
+const nobody = hashSecret('a hash that no secret has')
+
+/** Constant time, and the same work when there is nothing to compare with. */
+export const matchesHash = (secret: string, hash: string | undefined): boolean => {
+  const isEqual = timingSafeEqual(Buffer.from(hash ?? nobody), Buffer.from(hashSecret(secret)))
+  return isEqual && hash !== undefined
+}

@@ -13,6 +13,8 @@ import { startMaintenance } from './maintenance.js'
 import { createPasswords } from './people/passwords.js'
 import { openPeople, type PeopleOptions } from './people/people.js'
 import type { People } from './people/person.js'
+import type { DocumentNetwork } from './registration/metadata-document-network.js'
+import { createRegistration } from './registration/registration.js'
 import { createSeal } from './seal.js'
 import { hashSecret } from './secrets.js'
 import { applyConfig } from './store/apply-config.js'
@@ -31,6 +33,8 @@ export interface ServerOptions {
   people?: People | undefined
   mailer?: PeopleOptions['mailer']
   passwordCost?: PeopleOptions['passwordCost']
+  /** How metadata documents of clients are reached. */
+  documentNetwork?: Partial<DocumentNetwork> | undefined
 }
 
 /** Random bytes are asked for by the page: a call costs more than the bytes. */
@@ -88,7 +92,8 @@ export const openServer = async (options: ServerOptions) => {
         const openHolds = createOpenHolds(store.budgets, now)
         const { people } = signIn
         const lifetimes = lifetimesOf(config)
-        const rest = { keys, seal, lifetimes, openHolds, signIn }
+        const registration = createRegistration(config, options.documentNetwork)
+        const rest = { keys, seal, lifetimes, openHolds, signIn, registration }
         return { ...shared, ...rest, people: options.people ?? people }
       },
       close: () => database.close(),

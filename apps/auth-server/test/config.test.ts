@@ -192,7 +192,33 @@ describe('the file', () => {
     [
       ['clients', 3, 'redirect_uris'],
       ['https://a.example/#x'],
-      'clients[3].redirect_uris[0]: must be https',
+      'clients[3].redirect_uris[0]: must have no fragment',
+    ],
+    [['registration'], { dynamic: { mode: 'ajar' } }, 'registration.dynamic.mode: Invalid option'],
+    [
+      ['registration'],
+      { dynamic: { mode: 'initial_access_token' } },
+      'registration.dynamic.initial_access_tokens: is missing',
+    ],
+    [
+      ['registration'],
+      { dynamic: { mode: 'open', initial_access_tokens: [{ env: 'MISSING' }] } },
+      'registration.dynamic.initial_access_tokens[0]: the environment variable MISSING is not set',
+    ],
+    [
+      ['registration'],
+      { dynamic: { mode: 'open', tenant_id: 'globex' } },
+      'registration.dynamic.tenant_id: "globex" is not among tenants',
+    ],
+    [
+      ['registration'],
+      { client_id_metadata_documents: { resources: ['http://127.0.0.1:4100/mcp'] } },
+      'registration.client_id_metadata_documents.resources[0]: "http://127.0.0.1:4100/mcp" belongs to another tenant',
+    ],
+    [
+      ['registration'],
+      { client_id_metadata_documents: { allowed_hosts: ['https://claude.ai'] } },
+      'registration.client_id_metadata_documents.allowed_hosts[0]: must be a host',
     ],
     [
       ['delegation_rules', 0, 'from'],

@@ -9,6 +9,7 @@ import { expireHolds } from '../src/maintenance.js'
 import type { Mailer } from '../src/people/mailer.js'
 import { createPasswords, type PasswordCost } from '../src/people/passwords.js'
 import type { People } from '../src/people/person.js'
+import type { DocumentNetwork } from '../src/registration/metadata-document-network.js'
 import { hashSecret } from '../src/secrets.js'
 import { openServer } from '../src/server.js'
 import { applyConfig } from '../src/store/apply-config.js'
@@ -192,6 +193,8 @@ export interface TestServerOptions {
   clock?: Clock
   issuer?: string
   secret?: string
+  /** Where metadata documents of clients come from. */
+  documentNetwork?: Partial<DocumentNetwork>
   /** Share the database of another test server. */
   database?: Database
   /** In place of the server's own people. */
@@ -222,6 +225,7 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
     people: options.people,
     mailer: options.mailer,
     passwordCost: options.passwordCost ?? quickPasswords,
+    documentNetwork: options.documentNetwork,
   })
   const deps = opened.depsFor(options.issuer ?? issuer)
   const app = createApp(deps)

@@ -21,6 +21,9 @@ const statusByCode = {
   access_denied: 403,
   server_error: 500,
   temporarily_unavailable: 503,
+  // RFC 7591 §3.2.2
+  invalid_redirect_uri: 400,
+  invalid_client_metadata: 400,
   // RFC 8707 §2
   invalid_target: 400,
   // RFC 8628 §3.5

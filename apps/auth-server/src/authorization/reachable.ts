@@ -1,7 +1,7 @@
 /** What a client may reach for a person: resources, and the scopes that these know. */
 import { intersectScope, OAuthError } from '@behalf/protocol'
 import type { Deps } from '../deps.js'
-import type { Client } from '../store/clients.js'
+import { type Client, isSelfRegistered } from '../store/clients.js'
 import type { Resource } from '../store/resources.js'
 import type { Found, Granted } from './request.js'
 
@@ -16,11 +16,15 @@ const refuseTarget = (description: string, reason: string): OAuthError =>
   })
 
 /**
- * An application without a list of resources may ask for any: who decides is the person, within their
- * organization. An agent has the list that it is given.
+ * An application that somebody has written down without a list of resources may ask for any: who decides
+ * is the person, within their organization. An agent has the list that it is given, and whoever
+ * registered itself that of all who do.
  */
-export const mayReach = ({ kind, resources }: Client, resource: string): boolean =>
-  (kind === 'app' && resources.length === 0) || resources.includes(resource)
+export const mayReach = (client: Client, resource: string): boolean => {
+  const { kind, resources } = client
+  const mayAskForAny = kind === 'app' && resources.length === 0 && !isSelfRegistered(client)
+  return mayAskForAny || resources.includes(resource)
+}
 
 /** The organizations that the client and these resources belong to. */
 const tenantsOf = (client: Client, found: readonly Resource[]): string[] => {

@@ -1,6 +1,8 @@
 /** Authorization server metadata. RFC 8414. */
 import { grantTypes, signingAlgorithms } from '@behalf/protocol'
 import type { Handler } from 'hono'
+import type { Deps } from '../deps.js'
+import { registrationMetadata } from '../registration/registration.js'
 
 const secretMethods = ['client_secret_basic', 'client_secret_post']
 /** A public client brings a code or a refresh token, which prove enough. */
@@ -9,7 +11,10 @@ const authMethods = [...secretMethods, 'none']
 export const metadataCache = { 'Cache-Control': 'public, max-age=300' }
 
 /** @see RFC 8414 §2, and the additions that the ledger and the verifier look up here */
-export const serverMetadata = (issuer: string) => ({
+export const serverMetadata = ({
+  issuer,
+  registration,
+}: Pick<Deps, 'issuer' | 'registration'>) => ({
   issuer,
   authorization_endpoint: `${issuer}/authorize`,
   pushed_authorization_request_endpoint: `${issuer}/par`,
@@ -33,10 +38,11 @@ export const serverMetadata = (issuer: string) => ({
   agent_revocation_feed_endpoint: `${issuer}/revocations`,
   delegation_check_endpoint: `${issuer}/delegations/check`,
   delegations_endpoint: `${issuer}/delegations`,
+  ...registrationMetadata(issuer, registration),
 })
 
-export const metadataEndpoint = (issuer: string): Handler => {
-  const document = serverMetadata(issuer)
+export const metadataEndpoint = (deps: Deps): Handler => {
+  const document = serverMetadata(deps)
   return function metadataEndpoint(c) {
     return c.json(document, 200, metadataCache)
   }

@@ -21,7 +21,11 @@ const claims = [
  *
  * @see OpenID Connect Discovery 1.0 §3, OpenID Connect RP-Initiated Logout 1.0 §2.1
  */
-export const openidConfiguration = ({ issuer, keys }: Pick<Deps, 'issuer' | 'keys'>) => ({
+export const openidConfiguration = ({
+  issuer,
+  keys,
+  registration,
+}: Pick<Deps, 'issuer' | 'keys' | 'registration'>) => ({
   userinfo_endpoint: `${issuer}/userinfo`,
   end_session_endpoint: `${issuer}/logout`,
   subject_types_supported: ['public'],
@@ -33,7 +37,7 @@ export const openidConfiguration = ({ issuer, keys }: Pick<Deps, 'issuer' | 'key
   request_parameter_supported: false,
   // The default is true where nothing is said.
   request_uri_parameter_supported: false,
-  ...serverMetadata(issuer),
+  ...serverMetadata({ issuer, registration }),
 })
 
 export const openidConfigurationEndpoint = (deps: Deps): Handler =>

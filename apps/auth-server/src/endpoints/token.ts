@@ -6,6 +6,7 @@ import { checkGrantType } from '../grants/grant.js'
 import { grants } from '../grants/grants.js'
 import { issueTokens } from '../issue-tokens.js'
 import type { Env } from '../middleware/env.js'
+import { noteUse } from '../registration/note-use.js'
 import type { Client } from '../store/clients.js'
 
 const grantFor = (grantType: string | undefined, client: Client) => {
@@ -27,5 +28,7 @@ export const tokenEndpoint = (deps: Deps): Handler<Env> =>
   async function tokenEndpoint(c) {
     const { client, form } = c.var
     const grant = grantFor(form.get('grant_type'), client)
-    return c.json(await issueTokens(await grant({ client, form }, deps), deps))
+    const answer = await issueTokens(await grant({ client, form }, deps), deps)
+    await noteUse(client, deps)
+    return c.json(answer)
   }

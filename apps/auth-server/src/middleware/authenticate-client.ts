@@ -1,10 +1,10 @@
 /** Client authentication at the OAuth endpoints. RFC 6749 §2.3. */
-import { timingSafeEqual } from 'node:crypto'
 import { OAuthError, readBasicAuthorization } from '@behalf/protocol'
 import type { MiddlewareHandler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Form } from '../form.js'
-import { hashSecret } from '../secrets.js'
+import { findClient } from '../registration/find-client.js'
+import { matchesHash } from '../secrets.js'
 import type { Client } from '../store/clients.js'
 import type { Env } from './env.js'
 
@@ -56,18 +56,21 @@ const readCredentials = (header: string | undefined, form: Form): Credentials =>
   return { method: 'client_secret_basic', ...basic }
 }
 
-const nobody = hashSecret('a hash that no secret has')
-
-/** Constant time, and the same work when there is no such client. */
-const secretMatches = (client: Client | undefined, secret: string | undefined): boolean => {
-  const expected = Buffer.from(client?.client_secret_hash ?? nobody)
-  const given = Buffer.from(hashSecret(secret ?? ''))
-  return timingSafeEqual(expected, given) && client?.client_secret_hash !== undefined
+/** A secret that was replaced stays good for as long as its admin has said. */
+const secretMatches = (
+  client: Client | undefined,
+  secret: string | undefined,
+  now: Date,
+): boolean => {
+  const { previous_secret_hash, previous_secret_expires_at: end } = client ?? {}
+  const isCurrent = matchesHash(secret ?? '', client?.client_secret_hash)
+  const isPrevious = matchesHash(secret ?? '', previous_secret_hash)
+  return isCurrent || (isPrevious && end !== undefined && end > now)
 }
 
 /** What is to be hidden from the log and from the wire stays in `reason`, which `onError` logs. */
-const check = (client: Client | undefined, credentials: Credentials): Client => {
-  const matches = secretMatches(client, credentials.clientSecret)
+const check = (client: Client | undefined, credentials: Credentials, now: Date): Client => {
+  const matches = secretMatches(client, credentials.clientSecret, now)
   if (!client || client.disabled) throw invalidClient('client_authentication_failed')
   if (client.token_endpoint_auth_method !== credentials.method) {
     throw invalidClient('client_authentication_failed')
@@ -76,14 +79,12 @@ const check = (client: Client | undefined, credentials: Credentials): Client => 
   return client
 }
 
-/** What no client can be called is not looked up: a database may not even take it. */
-const findClient = async (clientId: string, { store }: Deps): Promise<Client | undefined> =>
-  /^[\x21-\x7e]{1,200}$/.test(clientId) ? store.clients.find(clientId) : undefined
-
 export const authenticateClient = (deps: Deps): MiddlewareHandler<Env> =>
   async function authenticateClient(c, next) {
     const credentials = readCredentials(c.req.header('authorization'), c.var.form)
-    c.set('client', check(await findClient(credentials.clientId, deps), credentials))
+    // A client that is known goes on working while its document cannot be read.
+    const client = await findClient(credentials.clientId, deps, { allowStale: true })
+    c.set('client', check(client, credentials, deps.now()))
     await next()
   }
 
@@ -91,8 +92,8 @@ export const authenticateClient = (deps: Deps): MiddlewareHandler<Env> =>
 export const authenticateBasic = async (header: string, deps: Deps): Promise<Client> => {
   const basic = readBasicAuthorization(header)
   if (!basic) throw invalidClient('malformed_basic')
-  const client = await findClient(basic.clientId, deps)
-  const matches = secretMatches(client, basic.clientSecret)
+  const client = await findClient(basic.clientId, deps, { allowStale: true })
+  const matches = secretMatches(client, basic.clientSecret, deps.now())
   if (!client || client.disabled || !matches) throw invalidClient('client_authentication_failed')
   return client
 }

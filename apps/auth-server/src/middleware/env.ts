@@ -8,6 +8,8 @@ export interface Env {
     json: unknown
     /** The answer is a page, an error too. */
     isPage: boolean | undefined
+    /** The members of a JSON object, each there once. */
+    members: Record<string, unknown>
     /** The client that has authenticated. */
     client: Client
     /** What it may do at the server's own API: with a token, what the token says. */

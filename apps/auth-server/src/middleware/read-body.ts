@@ -1,5 +1,5 @@
 /** Bodies, bounded and of the type asked for. */
-import { isOAuthError, OAuthError } from '@behalf/protocol'
+import { isOAuthError, OAuthError, parseJsonObject } from '@behalf/protocol'
 import type { Context, MiddlewareHandler } from 'hono'
 import { parseForm } from '../form.js'
 import type { Env } from './env.js'
@@ -73,5 +73,27 @@ export const readJson: MiddlewareHandler<Env> = async function readJson(c, next)
   } catch {
     throw refuse(400, 'The body is not JSON.', 'malformed_json')
   }
+  await next()
+}
+
+const parseObject = (text: string): Record<string, unknown> => {
+  try {
+    return parseJsonObject(Buffer.from(text))
+  } catch (error) {
+    const reason = isOAuthError(error) ? error.reason : undefined
+    throw refuse(
+      400,
+      'The body is not a JSON object with each name once.',
+      reason ?? 'malformed_json',
+    )
+  }
+}
+
+/** A JSON object whose names stand there once: of two, another reader might believe the other one. */
+export const readJsonObject: MiddlewareHandler<Env> = async function readJsonObject(c, next) {
+  checkNoQuery(c)
+  const text = await readText(c)
+  checkContent(c, 'application/json')
+  c.set('members', parseObject(text))
   await next()
 }

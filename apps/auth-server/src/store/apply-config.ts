@@ -10,13 +10,15 @@ import {
   ruleSelector,
   ruleTenant,
 } from '../config.js'
+import { registrationSettings } from '../registration/settings.js'
 import { type ApplyUsersOptions, applyUsers, hashNewPasswords } from './apply-users.js'
 import { setBudget } from './budgets.js'
-import { upsertClient } from './clients.js'
+import { type NewClient, upsertClient } from './clients.js'
 import type { Database, Drizzle } from './database.js'
 import { type NewDelegationRule, replaceRules, selectorText } from './delegation-rules.js'
 import { ensureRoot } from './delegations.js'
 import { withRetry } from './failures.js'
+import { alignSelfRegistered } from './registrations.js'
 import { upsertResource } from './resources.js'
 import { revokeElsewhere, revokeStandingOf } from './revocations.js'
 import { upsertTenant } from './tenants.js'
@@ -31,25 +33,29 @@ const words = (scope: string | undefined): string[] => (scope ? scope.split(' ')
 const machineGrants = [grantTypes.clientCredentials, grantTypes.tokenExchange]
 
 /** RFC 7591 §2 defaults, for kinds that people do not sign in to: the grants of machines. */
-const grantTypesOf = ({ kind, grant_types: given }: ClientConfig): string[] => {
+export const grantTypesOf = ({
+  kind,
+  grant_types: given,
+}: Pick<ClientConfig, 'kind' | 'grant_types'>): string[] => {
   if (given) return given
   return kind === 'app' ? ['authorization_code', 'refresh_token'] : machineGrants
 }
 
-const applyClient = async (
-  drizzle: Drizzle,
-  client: ClientConfig,
-  options: ApplyConfigOptions & { tenantOff: boolean },
-): Promise<void> => {
+const clientRow = (client: ClientConfig, hashSecret: ApplyConfigOptions['hashSecret']) => {
   const { client_secret: secret, disabled = false } = client
   const limits = client.agent_limits as AgentLimitsClaim | undefined
-  const row = {
+  return {
     clientId: client.client_id,
+    // The file has the last word about the clients that it names.
+    registeredBy: 'config' as const,
+    deletedAt: null,
+    previousSecretHash: null,
+    registrationTokenHash: null,
     kind: client.kind,
     agentType: client.agent_type ?? null,
     tenantId: client.tenant_id ?? null,
     clientName: client.client_name ?? null,
-    clientSecretHash: typeof secret === 'string' ? options.hashSecret(secret) : null,
+    clientSecretHash: typeof secret === 'string' ? hashSecret(secret) : null,
     tokenEndpointAuthMethod: client.token_endpoint_auth_method ?? 'client_secret_basic',
     grantTypes: grantTypesOf(client),
     redirectUris: client.redirect_uris ?? [],
@@ -59,26 +65,55 @@ const applyClient = async (
     agentLimits: limits ?? {},
     disabled,
   }
-  await upsertClient(drizzle, row)
-  await revokeElsewhere(drizzle, client, options.now)
-  if (disabled) {
+}
+
+export interface StandingOptions {
+  budgetPeriods: ClientConfig['budget_periods']
+  /** The tenant of the client is switched off. */
+  tenantOff: boolean
+  newId: () => string
+  now: Date
+}
+
+/** Brings what a client stands on to what its row says: its root and its budget, or the end of both. */
+export const applyStanding = async (
+  drizzle: Drizzle,
+  row: NewClient,
+  { budgetPeriods, tenantOff, newId, now }: StandingOptions,
+): Promise<void> => {
+  const client_id = row.clientId
+  const tenant_id = row.tenantId ?? undefined
+  await revokeElsewhere(drizzle, { client_id, tenant_id }, now)
+  if (row.disabled) {
     // Switched off: whatever it holds ends now, and so does all that hangs below.
-    const { client_id } = client
-    await revokeStandingOf(drizzle, { client_id }, undefined, 'client_disabled', options.now)
-  } else if (row.tokenEndpointAuthMethod !== 'none' && !options.tenantOff) {
-    const standing = {
-      client_id: client.client_id,
-      tenant_id: client.tenant_id,
-      scope: row.scope,
-      resources: row.resources,
-      agent_limits: agentLimitsSchema.parse(row.agentLimits),
-    }
-    await ensureRoot(drizzle, standing, options.newId(), options.now)
-    const { costBudget: cap, requestsPerHour } = standing.agent_limits
-    const budget = { id: `agent:${client.client_id}`, tenantId: client.tenant_id, cap }
-    const periods = periodCaps(client.budget_periods)
-    await setBudget(drizzle, { ...budget, requestsPerHour, periods }, options.now)
+    await revokeStandingOf(drizzle, { client_id }, undefined, 'client_disabled', now)
+  } else if (row.tokenEndpointAuthMethod !== 'none' && !tenantOff) {
+    const { scope, resources } = row
+    const agent_limits = agentLimitsSchema.parse(row.agentLimits)
+    await ensureRoot(
+      drizzle,
+      { client_id, tenant_id, scope, resources, agent_limits },
+      newId(),
+      now,
+    )
+    const { costBudget: cap, requestsPerHour } = agent_limits
+    const budget = { id: `agent:${client_id}`, tenantId: tenant_id, cap }
+    await setBudget(
+      drizzle,
+      { ...budget, requestsPerHour, periods: periodCaps(budgetPeriods) },
+      now,
+    )
   }
+}
+
+const applyClient = async (
+  drizzle: Drizzle,
+  client: ClientConfig,
+  options: ApplyConfigOptions & { tenantOff: boolean },
+): Promise<void> => {
+  const row = clientRow(client, options.hashSecret)
+  await upsertClient(drizzle, row)
+  await applyStanding(drizzle, row, { ...options, budgetPeriods: client.budget_periods })
 }
 
 /** The same rule keeps its id over restarts; one that says something else is another rule. */
@@ -142,6 +177,9 @@ const applyAll = async (
     const tenant = config.tenants.find(({ tenant_id }) => tenant_id === client.tenant_id)
     await applyClient(drizzle, client, { ...options, tenantOff: tenant?.disabled ?? false })
   }
+  const { documents, dynamic } = registrationSettings(config)
+  if (documents) await alignSelfRegistered(drizzle, 'metadata_document', documents)
+  await alignSelfRegistered(drizzle, 'dynamic', dynamic)
   for (const tenant of config.tenants) await applyTenantBudget(drizzle, tenant, options.now)
   await replaceRules(
     drizzle,

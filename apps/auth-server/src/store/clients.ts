@@ -4,18 +4,29 @@ import { sql } from 'drizzle-orm'
 import { apiScopes } from '../api-scopes.js'
 import { createBatch } from './batch.js'
 import type { Database, Drizzle, Row } from './database.js'
-import { type ClientKind, clients as table } from './schema.js'
+import { type ClientKind, type Registrant, clients as table } from './schema.js'
 
 export interface Client {
   client_id: string
   kind: ClientKind
-  agent_type: string | undefined
+  registered_by: Registrant
   client_name: string | undefined
+  /** `web` or `native`, where it is known. */
+  application_type: string | undefined
+  redirect_uris: readonly string[]
+  /** For the eyes of people; nothing here fetches them. */
+  client_uri: string | undefined
+  logo_uri: string | undefined
+  policy_uri: string | undefined
+  tos_uri: string | undefined
+  agent_type: string | undefined
   tenant_id: string | undefined
   client_secret_hash: string | undefined
+  /** The secret before this one, and until when it is good. */
+  previous_secret_hash: string | undefined
+  previous_secret_expires_at: Date | undefined
   token_endpoint_auth_method: string
   grant_types: readonly string[]
-  redirect_uris: readonly string[]
   post_logout_redirect_uris: readonly string[]
   scope: readonly string[]
   resources: readonly string[]
@@ -28,16 +39,28 @@ export interface Client {
   api_scope: readonly string[]
   /** Resources of which this client is the resource server. */
   serves: readonly string[]
+  /** When the metadata document was read, and until when it is believed. */
+  document_fetched_at: Date | undefined
+  document_expires_at: Date | undefined
+  /** To the day, and only where it matters: for clients that registered themselves. */
+  last_used_at: Date | undefined
 }
+
+/** Nobody has written it down but itself: what it may have is listed, and nothing else. */
+export const isSelfRegistered = ({ registered_by: by }: Client): boolean =>
+  by === 'dynamic' || by === 'metadata_document'
 
 export type NewClient = typeof table.$inferInsert
 
 const apiScopeList = apiScopes.map((scope) => `'${scope}'`).join(', ')
 
 const columns = `
-  select c.client_id, c.kind, c.agent_type, c.client_name, c.tenant_id, c.client_secret_hash,
-    c.token_endpoint_auth_method, c.grant_types, c.redirect_uris,
-    c.post_logout_redirect_uris, c.scope, c.resources, c.agent_limits,
+  select c.client_id, c.kind, c.agent_type, c.tenant_id, c.client_secret_hash,
+    c.token_endpoint_auth_method, c.grant_types, c.scope, c.resources, c.agent_limits,
+    c.registered_by, c.client_name, c.application_type, c.redirect_uris,
+    c.post_logout_redirect_uris, c.client_uri, c.logo_uri,
+    c.policy_uri, c.tos_uri, c.previous_secret_hash, c.previous_secret_expires_at,
+    c.document_fetched_at, c.document_expires_at, c.last_used_at,
     c.disabled or coalesce(t.disabled, false) as disabled,
     (select d.id from delegations d where d.actor = c.client_id and d.parent_id is null
       and d.subject = d.actor and d.revoked_at is null

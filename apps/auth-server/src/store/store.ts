@@ -1,4 +1,6 @@
 /** All tables of one database, opened together. */
+
+import { adminClientsStore } from './admin-clients.js'
 import { attemptsStore } from './attempts.js'
 import { authorizationCodesStore } from './authorization-codes.js'
 import { authorizationRequestsStore } from './authorization-requests.js'
@@ -15,6 +17,7 @@ import { type FanOut, issuancesStore } from './issuances.js'
 import { ledgerStore } from './ledger.js'
 import { peopleStore } from './people.js'
 import { refreshTokensStore } from './refresh-tokens.js'
+import { registrationsStore } from './registrations.js'
 import { resourcesStore } from './resources.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
@@ -23,6 +26,7 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   attempts: attemptsStore(database),
   authorizationCodes: authorizationCodesStore(database),
   authorizationRequests: authorizationRequestsStore(database),
+  adminClients: adminClientsStore(database),
   budgets: budgetsStore(database),
   clients: clientsStore(database),
   consents: consentsStore(database),
@@ -35,6 +39,7 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   ledger: ledgerStore(database, now),
   people: peopleStore(database),
   refreshTokens: refreshTokensStore(database),
+  registrations: registrationsStore(database),
   resources: resourcesStore(database),
   revocations: revocationsStore(database),
   signingKeys: signingKeysStore(database),
