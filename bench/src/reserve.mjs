@@ -9,9 +9,10 @@ import { measureInTurn } from './measure.mjs'
 import { basic, startOurs, startReserveFloor } from './servers.mjs'
 
 const budgets = 1000
-const connections = 64
+/** Callers that wait for an answer each: the more of them, the more are decided in one commit. */
+const [some, many] = [64, 128]
 const timing = { rounds: 3, seconds: 6, unit: 'reservations' }
-const goals = ['', 4000, 1500]
+const goals = ['', '', 4000, 1500]
 /** One for each load: what a resource server may have open at a time is bounded. */
 const loads = goals.length * (timing.rounds + 1)
 
@@ -21,22 +22,23 @@ const targetsOf = ({ floor, ours, folder, delegations, databasePid }) => {
     turn += 1
     return resourceServer(turn % loads)
   }
-  const target = (name, server, ids) => {
+  const target = (name, server, ids, connections) => {
     const file = join(folder, `${ids.length}-delegations`)
     writeFileSync(file, `${ids.join('\n')}\n`)
     const asked = () => ({ url: server.url, authorization: basic(nextServer()), file })
     const load = (seconds) => reservationLoad(asked(), { connections, seconds })
-    return { name, pid: server.pid, databasePid, load }
+    return { name: `${name}, ${connections} connections`, pid: server.pid, databasePid, load }
   }
   return [
-    target('floor: node:http, the same rows, nothing checked', floor, delegations),
-    target(`ours, ${budgets} agents of one tenant`, ours, delegations),
-    target('ours, one hot budget', ours, delegations.slice(0, 1)),
+    target('floor: node:http, the same rows, nothing checked', floor, delegations, many),
+    target(`ours, ${budgets} agents of one tenant`, ours, delegations, some),
+    target(`ours, ${budgets} agents of one tenant`, ours, delegations, many),
+    target('ours, one hot budget', ours, delegations.slice(0, 1), some),
   ]
 }
 
 const toReport = (targets, figures) => ({
-  title: `Reserve over HTTP, durable, ${connections} connections by ${reservationTool}, Node ${process.versions.node}`,
+  title: `Reserve over HTTP, durable, load by ${reservationTool}, Node ${process.versions.node}`,
   columns: [
     'server',
     'reservations/s',

@@ -69,11 +69,14 @@ export const atOnce = async (run: Run, all: readonly Sent[]): Promise<void> => {
   const caps = await readCaps(run)
   // One that was opened after a cut was lent under the new cap: it may be asked back, and need not.
   const mayDiffer = (name: string): boolean => run.world.leases[name] === undefined
+  // One that ends while it is asked back is marked, or not: nobody will ever act on it.
   const isSo = (after: World): boolean =>
     sameCaps(after, caps) &&
     Object.entries(after.leases).every(
       ([name, lease]) =>
-        lease.recalled === recalled.get(name) || (lease.recalled && mayDiffer(name)),
+        lease.state !== 'open' ||
+        lease.recalled === recalled.get(name) ||
+        (lease.recalled && mayDiffer(name)),
     )
   const world = explain(run.world, happened, isSo)
   for (const [name, lease] of Object.entries(world?.leases ?? {})) {
