@@ -167,13 +167,6 @@ CREATE TABLE "device_codes" (
 	"approved" boolean
 );
 --> statement-breakpoint
-CREATE TABLE "guesses" (
-	"who" text NOT NULL,
-	"period" integer NOT NULL,
-	"count" integer NOT NULL,
-	CONSTRAINT "guesses_who_period_pk" PRIMARY KEY("who","period")
-);
---> statement-breakpoint
 CREATE TABLE "idempotency_keys" (
 	"client_id" text NOT NULL,
 	"key" text NOT NULL,
@@ -440,7 +433,6 @@ CREATE INDEX "delegations_actor" ON "delegations" USING btree ("actor");--> stat
 CREATE UNIQUE INDEX "device_codes_user_code_hash" ON "device_codes" USING btree ("user_code_hash");--> statement-breakpoint
 CREATE INDEX "device_codes_expires_at" ON "device_codes" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "device_codes_client_id" ON "device_codes" USING btree ("client_id","expires_at");--> statement-breakpoint
-CREATE INDEX "guesses_period" ON "guesses" USING btree ("period");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_expires_at" ON "idempotency_keys" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "invitations_tenant_id" ON "invitations" USING btree ("tenant_id");--> statement-breakpoint
 CREATE INDEX "invitations_email" ON "invitations" USING btree ("email");--> statement-breakpoint

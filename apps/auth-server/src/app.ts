@@ -123,7 +123,7 @@ export const createApp = (deps: Deps) => {
   const bounded = limitRevocations()
   post(`${base}/revoke`, anyOrigin, noStore, ...form, bounded, revokeEndpoint(deps))
   // Anybody who knows a public client may ask, and each answer is kept for ten minutes.
-  const fewDevices = limitAddresses(120)
+  const fewDevices = limitAddresses(120, deps)
   const device = [anyOrigin, noStore, fewDevices, ...form] as const
   post(`${base}/device_authorization`, ...device, deviceAuthorizationEndpoint(deps))
   post(`${base}/introspect`, noStore, ...form, introspectEndpoint(deps))

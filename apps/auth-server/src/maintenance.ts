@@ -56,7 +56,6 @@ export const startMaintenance = (deps: Deps): (() => void) => {
     every(everyHour, 'reap clients', () => reapClients(deps)),
     every(everyHour, 'forget request counts', () => store.budgets.forgetMinutes(now())),
     every(everyHour, 'forget device codes', () => store.deviceCodes.forget(now())),
-    every(everyHour, 'forget guesses', () => store.guesses.forget(now())),
   ]
   return () => timers.forEach(clearInterval)
 }

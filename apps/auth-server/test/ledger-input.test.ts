@@ -133,6 +133,13 @@ describe('what is refused as malformed, and leaves neither a charge nor a key', 
     await expectBadRequest(send('/reservations', proto), proto)
   })
 
+  test('a member that is there twice, since one reader might take the other one', async () => {
+    for (const name of ['amount_usd', 'action', 'unknown']) {
+      const twice = raw(name, '"0.01"').replace(/\}$/, `,"${name}":"5"}`)
+      await expectBadRequest(send('/reservations', twice), twice)
+    }
+  })
+
   test('a time to live that is not 1 to 3600 whole seconds', async () => {
     for (const json of ['0', '-1', '3601', '1.5', '1e99', '"60"', 'null', 'true', '[]', '{}']) {
       await expectBadRequest(send('/reservations', raw('ttl_seconds', json)), json)

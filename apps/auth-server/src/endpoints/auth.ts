@@ -1,12 +1,13 @@
 /** What better-auth answers itself: the way back from other sites, and passkeys. */
+
 import type { Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
-import { addressOf } from './person-page.js'
+import { remoteAddress } from '../middleware/remote-address.js'
 
 export const authEndpoint = (deps: Deps): Handler<Env> =>
   async function authEndpoint(c) {
-    const address = addressOf(c, deps)
+    const address = remoteAddress(c, deps)
     if (c.req.method === 'POST' && address !== undefined) {
       await deps.signIn.limits.count({ kind: 'sign-in', account: 'passkey', address })
     }

@@ -1,9 +1,11 @@
 /** A person's own settings: codes, passkeys, and the organization that they act in. */
+
 import { OAuthError } from '@behalf/protocol'
 import type { Context, Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
+import { remoteAddress } from '../middleware/remote-address.js'
 import type { PersonSession } from '../people/person.js'
 import { answerPage } from '../views/answer-page.js'
 import { passkeyAddScript } from '../views/passkey-script.js'
@@ -15,7 +17,6 @@ import {
 } from '../views/security.js'
 import { texts } from '../views/texts.js'
 import {
-  addressOf,
   baseOf,
   type Refused,
   refusedBy,
@@ -106,7 +107,7 @@ export const twoFactorSettings = (deps: Deps): Handler<Env> =>
   withSession(securityPath, deps, async (c, session) => {
     try {
       const account = session.person.sub
-      await deps.signIn.limits.count({ kind: 'code', account, address: addressOf(c, deps) })
+      await deps.signIn.limits.count({ kind: 'code', account, address: remoteAddress(c, deps) })
       const what = c.var.form.get('do')
       if (what === 'confirm') return await confirmCodes(c, session, deps)
       if (what === 'stop') return await stopCodes(c, deps)

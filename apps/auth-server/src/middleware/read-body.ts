@@ -63,17 +63,12 @@ export const readForm: MiddlewareHandler<Env> = async function readForm(c, next)
   await next()
 }
 
-/** `application/json`; an absent body counts as `{}`. */
-export const readJson: MiddlewareHandler<Env> = async function readJson(c, next) {
-  checkNoQuery(c)
-  const text = await readText(c)
-  if (text !== '') checkContent(c, 'application/json')
+const parseAny = (text: string): unknown => {
   try {
-    c.set('json', text === '' ? {} : JSON.parse(text))
+    return JSON.parse(text)
   } catch {
     throw refuse(400, 'The body is not JSON.', 'malformed_json')
   }
-  await next()
 }
 
 const parseObject = (text: string): Record<string, unknown> => {
@@ -87,6 +82,19 @@ const parseObject = (text: string): Record<string, unknown> => {
       reason ?? 'malformed_json',
     )
   }
+}
+
+/** What is no object is for whoever asked for one to refuse. */
+const parseJson = (text: string): unknown =>
+  /^\s*\{/.test(text) ? parseObject(text) : parseAny(text)
+
+/** `application/json`; an absent body counts as `{}`. */
+export const readJson: MiddlewareHandler<Env> = async function readJson(c, next) {
+  checkNoQuery(c)
+  const text = await readText(c)
+  if (text !== '') checkContent(c, 'application/json')
+  c.set('json', text === '' ? {} : parseJson(text))
+  await next()
 }
 
 /** A JSON object whose names stand there once: of two, another reader might believe the other one. */

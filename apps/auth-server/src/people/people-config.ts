@@ -2,17 +2,9 @@
 import { isSecureUrl, tenantId } from '@behalf/protocol'
 import { z } from 'zod'
 import { type Environment, readSecret, secret } from '../config-secret.js'
+import { isReservedClaim } from './reserved-claims.js'
 
 const secureUrl = z.string().refine(isSecureUrl, 'must be https, or http on loopback')
-
-/** Claims that mean something to us or to the RFCs: nobody may say something else by them. */
-const reservedClaims = new Set([
-  ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'azp', 'nonce', 'auth_time', 'acr', 'amr'],
-  ...['at_hash', 'c_hash', 's_hash', 'sid', 'cnf', 'act', 'may_act', 'client_id', 'scope', 'scp'],
-  ...['authorization_details', 'token_type', 'active', 'username', 'tenant_id', 'role', 'roles'],
-  ...['org_role', 'organization_ids', 'agent_type', 'agent_limits', 'agent_lineage', 'sub_profile'],
-  ...['name', 'email', 'email_verified', 'picture', 'budget', '__proto__', 'constructor'],
-])
 
 const maxClaimsLength = 4096
 
@@ -20,7 +12,7 @@ const maxClaimsLength = 4096
 export const customClaims = z
   .record(z.string().min(1).max(200), z.json())
   .superRefine((claims, context) => {
-    for (const name of Object.keys(claims).filter((one) => reservedClaims.has(one))) {
+    for (const name of Object.keys(claims).filter(isReservedClaim)) {
       const message = 'is a claim with a meaning of its own: take another name'
       context.addIssue({ code: 'custom', path: [name], message })
     }

@@ -30,6 +30,14 @@ export const attemptsStore = ({ drizzle }: Database) => ({
     return { count: Number(row?.count), endsAt: new Date(String(row?.ends_at)) }
   },
 
+  /** This one was none. */
+  forgive: async (name: string): Promise<void> => {
+    await drizzle
+      .update(table)
+      .set({ count: sql`greatest(${table.count} - 1, 0)` })
+      .where(eq(table.key, hash(name)))
+  },
+
   /** Starts again, because it went well. */
   clear: async (name: string): Promise<void> => {
     await drizzle.delete(table).where(eq(table.key, hash(name)))

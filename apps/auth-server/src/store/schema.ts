@@ -574,21 +574,6 @@ export const deviceCodes = pgTable(
   ],
 )
 
-/** How often somebody has guessed at short codes lately: a person, or an address. */
-export const guesses = pgTable(
-  'guesses',
-  {
-    who: text('who').notNull(),
-    /** Ten minutes each, since 1970. */
-    period: integer('period').notNull(),
-    count: integer('count').notNull(),
-  },
-  (table) => [
-    primaryKey({ columns: [table.who, table.period] }),
-    index('guesses_period').on(table.period),
-  ],
-)
-
 // Authorization of people: what is asked, what they agreed to, and what was given for it.
 
 /** Authorization requests that wait: pushed by a client, or for a person to sign in and agree. */

@@ -11,7 +11,6 @@ import type { Database } from './database.js'
 import { delegationRulesStore } from './delegation-rules.js'
 import { delegationsStore } from './delegations.js'
 import { deviceCodesStore } from './device-codes.js'
-import { guessesStore } from './guesses.js'
 import { idempotencyKeysStore } from './idempotency-keys.js'
 import { type FanOut, issuancesStore } from './issuances.js'
 import { ledgerStore } from './ledger.js'
@@ -33,7 +32,6 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   delegationRules: delegationRulesStore(database),
   delegations: delegationsStore(database),
   deviceCodes: deviceCodesStore(database),
-  guesses: guessesStore(database),
   idempotencyKeys: idempotencyKeysStore(database),
   issuances: issuancesStore(database, fanOut, now),
   ledger: ledgerStore(database, now),
