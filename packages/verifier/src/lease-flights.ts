@@ -120,6 +120,8 @@ export const createLeaseFlights = (parts: Parts): LeaseFlights => {
     const { lease } = slot
     const cost = demand.need ?? lease?.tailFrom ?? 1n
     // Where it still holds something a reservation has the last word, for it can have that too.
+    // A report counts, whether or not more is lent.
+    if (lease) lease.told = lease.account.spent
     if (lease && lease.account.authority > lease.account.spent) startTail(lease, cost)
     else slot.refusedUsd = { error, cost, at: t, until: t + usdRefusalMs }
   }

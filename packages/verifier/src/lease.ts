@@ -31,6 +31,8 @@ export interface HeldLease {
   readonly account: Account
   /** Of the newest report. */
   seq: number
+  /** Micro-USD that the ledger knows as spent here. */
+  told: bigint
   ttlMs: number
   grantedAt: number
   renewAt: number
@@ -66,6 +68,13 @@ const wasUsed = ({ account, money, rate, grantedAt }: HeldLease): boolean =>
 
 /** Time to renew it, whether or not somebody comes by. What is not used is left to run out. */
 export const isDue = (lease: HeldLease, t: number): boolean => t >= lease.renewAt && wasUsed(lease)
+
+/**
+ * All of it is spent, and there is little more to be had. The ledger is told now and not when half of
+ * its time is over: until then it shows what is spent as held.
+ */
+export const isSpent = ({ account, told, tailFrom }: HeldLease): boolean =>
+  tailFrom !== undefined && account.charges === 0 && freeUsd(account) === 0n && account.spent > told
 
 /** Takes the cost of a charge, to be settled on the lease's account. */
 export const takeUsd = (lease: HeldLease, cost: bigint, t: number): boolean => {
@@ -161,6 +170,7 @@ export interface Grant {
 export const granted = (lease: HeldLease, { lent, report, wish, demand, sentAt }: Grant): void => {
   const { account, money, rate } = lease
   grant(account, report, lent)
+  lease.told = report.spent
   lease.ttlMs = lent.ttlSeconds * 1000
   lease.grantedAt = sentAt
   lease.renewAt = sentAt + lease.ttlMs / 2
@@ -180,6 +190,7 @@ export const openedLease = (answer: Omit<Grant, 'report'>): HeldLease => {
     id: answer.lent.id,
     account: emptyAccount(),
     seq: 0,
+    told: 0n,
     ttlMs: 0,
     grantedAt: never,
     renewAt: never,

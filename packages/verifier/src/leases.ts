@@ -10,6 +10,7 @@ import {
   isDue,
   isIdle,
   isLow,
+  isSpent,
   isTailFor,
   isTooLarge,
   isUsable,
@@ -93,7 +94,7 @@ export const createLeases = ({ settings, ledger, feed, rate, max = maxLeases }: 
     const { lease } = slot
     if (slot.flight) return
     if (lease && (!isUsable(lease, t) || isIdle(lease, t))) flights.retire(slot)
-    else if (lease ? isDue(lease, t) : slot.opening) flights.refresh(slot, t)
+    else if (lease ? isDue(lease, t) || isSpent(lease) : slot.opening) flights.refresh(slot, t)
     else if (isForgettable(slot, t)) slots.delete(slot.delegationId)
   }
   const sweep = async (): Promise<void> => {

@@ -41,6 +41,22 @@ const reserved = () => world.ledger.count(/^\/reservations$/)
 const held = () => world.ledger.openLeases()[0]?.held ?? 0n
 
 describe('a renewal', () => {
+  it('tells at once what is spent when there is little more to be had', async () => {
+    world.ledger.budgetOf(own).cap = usd('0.08')
+    await setUp()
+    const paid = await Promise.allSettled(Array.from({ length: 5 }, () => charge('0.04')))
+    expect(paid.filter(({ status }) => status === 'fulfilled')).toHaveLength(2)
+    world.clock.ms += 250
+    await vi.advanceTimersByTimeAsync(250)
+    await turn()
+    const { spent, held: lent } = world.ledger.budgetOf(own)
+    expect([spent, lent]).toEqual([usd('0.08'), 0n])
+    const told = renewals().length
+    world.clock.ms += 1000
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(renewals()).toHaveLength(told)
+  })
+
   it('wants and needs what is in flight as well', async () => {
     const gate = createGate()
     const run = () => verifier.charge(caller, read, () => gate.opened)

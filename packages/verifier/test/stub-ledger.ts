@@ -256,7 +256,8 @@ export const createStubLedger = (now: () => number) => {
       const shares = pathOf(delegation).flatMap(([, { cap, spent, held, leases: open }]) =>
         cap === undefined ? [] : [max(0n, cap - spent - held) / BigInt(2 * Math.max(1, open.size))],
       )
-      const growth = min(want - lease.held, ...shares)
+      const most = min(want - lease.held, ...shares)
+      const growth = lease.held + most < (need ?? 1n) ? 0n : most
       move(delegation, 0n, growth)
       lease.held += growth
     } else if (want !== undefined) {

@@ -1,6 +1,6 @@
 /** Paid calls race for the last cents of a delegation. */
 import type { Outcome } from '../agents/task-message.js'
-import { readBudget } from './ledger.js'
+import { settledBudget } from './ledger.js'
 import { delegatedTask, reportOf, type Step } from './step.js'
 
 const calls = 10
@@ -23,7 +23,7 @@ export const budget: Step = {
     const { outcomes } = reportOf(reports, 'scraper')
     const done = outcomes.filter(({ ok }) => ok).length
     const refused = outcomes.filter(isBudgetRefusal)
-    const balance = await readBudget(world.orchestrator.agent, authority.lineage.at(-1) ?? '')
+    const balance = await settledBudget(world.orchestrator.agent, authority.lineage.at(-1) ?? '')
     tell.budget(Number(balance.spent_usd), Number(balance.cap_usd))
     tell.fact('no. 3', refused[0]?.text ?? outcomes[2]?.text ?? '')
     tell.check('two calls of $0.04 succeed', done, 2)

@@ -1,4 +1,5 @@
 /** What the authorization server's ledger says of a delegation's budget. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Agent, discover } from '@behalf/client'
 import { z } from 'zod'
 
@@ -17,4 +18,17 @@ export const readBudget = async (agent: Agent, delegationId: string): Promise<Ba
   if (!response.ok) throw new Error(`The ledger answered ${response.status}.`)
   const { cap_usd, spent_usd, held_usd } = balance.parse(await response.json())
   return { cap_usd, spent_usd, held_usd }
+}
+
+const waitMs = 5000
+
+/** Once the docs server has told what it spent of what it had borrowed: until then it shows as held. */
+export const settledBudget = async (agent: Agent, delegationId: string): Promise<Balance> => {
+  const end = performance.now() + waitMs
+  let found = await readBudget(agent, delegationId)
+  while (found.held_usd !== '0' && performance.now() < end) {
+    await sleep(50)
+    found = await readBudget(agent, delegationId)
+  }
+  return found
 }
