@@ -69,6 +69,9 @@ export const atOnce = async (run: Run, all: readonly Sent[]): Promise<void> => {
   const caps = await readCaps(run)
   // One that was opened after a cut was lent under the new cap: it may be asked back, and need not.
   const mayDiffer = (name: string): boolean => run.world.leases[name] === undefined
+  // One that was renewed when the others on its budget were chosen may be marked after its answer.
+  const renewed = new Set(all.flatMap(({ request }) => ('lease' in request ? [request.lease] : [])))
+  const mayBeMarked = (name: string): boolean => renewed.has(name) && recalled.get(name) === true
   // One that ends while it is asked back is marked, or not: nobody will ever act on it.
   const isSo = (after: World): boolean =>
     sameCaps(after, caps) &&
@@ -76,6 +79,7 @@ export const atOnce = async (run: Run, all: readonly Sent[]): Promise<void> => {
       ([name, lease]) =>
         lease.state !== 'open' ||
         lease.recalled === recalled.get(name) ||
+        mayBeMarked(name) ||
         (lease.recalled && mayDiffer(name)),
     )
   const world = explain(run.world, happened, isSo)
