@@ -103,8 +103,7 @@ export const signInElsewhere = (deps: Deps): Handler<Env> =>
     if (!providersOf(config).some(([id]) => id === provider)) {
       throw new OAuthError('not_found', { description: texts.refusals.provider_unknown })
     }
-    const address = addressOf(c, deps)
-    if (address) await limits.count({ kind: 'sign-in', account: provider, address })
+    await limits.count({ kind: 'sign-in', account: undefined, address: addressOf(c, deps) })
     const { origin } = new URL(deps.issuer)
     const callback = origin + returnToOf(c.req.query('return_to'), deps)
     const isUpstream = config.sso.some(({ provider_id }) => provider_id === provider)
