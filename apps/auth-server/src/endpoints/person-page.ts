@@ -1,9 +1,9 @@
 /** What the pages of people share: where they stand, who calls, and how a refusal is told. */
-import { isIP } from 'node:net'
 import { isOAuthError, type OAuthError } from '@behalf/protocol'
 import type { Context } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
+import { knownAddress } from '../middleware/remote-address.js'
 import type { PersonSession } from '../people/person.js'
 import { isPersonRefusal } from '../people/refusal.js'
 import { safeReturnTo } from '../people/return-to.js'
@@ -15,24 +15,9 @@ export const baseOf = (issuer: string): string => new URL(issuer).pathname.repla
 export const returnToOf = (text: string | undefined, { issuer }: Deps): string =>
   safeReturnTo(text, baseOf(issuer))
 
-interface NodeBindings {
-  incoming?: { socket?: { remoteAddress?: string } }
-}
-
-const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address)
-
 /** Undefined where it says nothing: a proxy on this host stands in front of everybody. */
-export const addressOf = (c: Context<Env>, { signIn }: Deps): string | undefined => {
-  const { address_header: header } = signIn.config
-  if (header !== undefined) {
-    // A proxy appends; what stands before, the caller may have written.
-    const last = c.req.header(header)?.split(',').at(-1)?.trim() ?? ''
-    return isIP(last) > 0 ? last : undefined
-  }
-  const bindings = c.env as NodeBindings | undefined
-  const address = bindings?.incoming?.socket?.remoteAddress
-  return address === undefined || isLoopback(address) ? undefined : address
-}
+export const addressOf = (c: Context<Env>, { signIn }: Deps): string | undefined =>
+  knownAddress(c, signIn.config)
 
 export const setCookies = (c: Context, lines: readonly string[]): void => {
   for (const line of lines) c.header('Set-Cookie', line, { append: true })

@@ -1,10 +1,11 @@
 /** Who may register without being known may not fill the database. */
 import { OAuthError } from '@behalf/protocol'
-import type { Context, MiddlewareHandler } from 'hono'
+import type { MiddlewareHandler } from 'hono'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Deps } from '../deps.js'
 import { checkInitialAccess } from '../registration/dynamic-registration.js'
 import type { Env } from './env.js'
+import { remoteAddress } from './remote-address.js'
 
 /** Over all addresses: somebody may have many. */
 const allOverOne = 10
@@ -17,24 +18,20 @@ const tooMany = (retryAfterSeconds: number): OAuthError =>
     headers: { 'Retry-After': String(retryAfterSeconds) },
   })
 
-/** The address of the connection: behind a proxy that is the proxy's, for everyone. */
-const addressOf = (c: Context): string => {
-  const env: { incoming?: { socket?: { remoteAddress?: string } } } = c.env ?? {}
-  return env.incoming?.socket?.remoteAddress ?? 'unknown'
-}
-
 /** Each address, and all of them together, so many times a minute at each server. */
-export const limitRegistrations = ({ registration }: Deps): MiddlewareHandler<Env> => {
+export const limitRegistrations = ({ registration, signIn }: Deps): MiddlewareHandler<Env> => {
   const points = registration.dynamic.registrationsPerMinute
   const each = new RateLimiterMemory({ points, duration: 60 })
   const all = new RateLimiterMemory({ points: points * allOverOne, duration: 60 })
   return async function limitRegistrations(c, next) {
-    await Promise.all([each.consume(addressOf(c)), all.consume('all')]).catch(
-      (refusal: unknown) => {
+    // One after the other: what is refused to one address takes nothing from the others.
+    await each
+      .consume(remoteAddress(c, signIn.config))
+      .then(() => all.consume('all'))
+      .catch((refusal: unknown) => {
         if (!(refusal instanceof RateLimiterRes)) throw refusal
         throw tooMany(Math.ceil(refusal.msBeforeNext / 1000))
-      },
-    )
+      })
     await next()
   }
 }

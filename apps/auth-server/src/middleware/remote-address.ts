@@ -1,5 +1,7 @@
 /** Where a request comes from, as far as that can be known without believing the request. */
+import { isIP } from 'node:net'
 import type { Context } from 'hono'
+import type { PeopleConfig } from '../people/people-config.js'
 
 interface NodeBindings {
   incoming?: { socket?: { remoteAddress?: string } }
@@ -16,8 +18,26 @@ export const networkOf = (address: string): string => {
   return `${groups.slice(0, 4).join(':')}::/64`
 }
 
-/** The peer of the connection; of many behind one proxy it is the proxy. */
-export const remoteAddress = (c: Context): string => {
+const peerOf = (c: Context): string | undefined => {
   const { incoming } = (c.env ?? {}) as NodeBindings
-  return networkOf(incoming?.socket?.remoteAddress ?? 'unknown')
+  return incoming?.socket?.remoteAddress
 }
+
+const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address)
+
+type Proxy = Pick<PeopleConfig, 'address_header'>
+
+/** Undefined where it says nothing: a proxy on this host stands in front of everybody. */
+export const knownAddress = (c: Context, { address_header: header }: Proxy): string | undefined => {
+  if (header !== undefined) {
+    // A proxy appends; what stands before, the caller may have written.
+    const last = c.req.header(header)?.split(',').at(-1)?.trim() ?? ''
+    return isIP(last) > 0 ? networkOf(last) : undefined
+  }
+  const address = peerOf(c)
+  return address === undefined || isLoopback(address) ? undefined : networkOf(address)
+}
+
+/** Where nothing else is known the peer of the connection; of many behind one proxy it is the proxy. */
+export const remoteAddress = (c: Context, proxy: Proxy): string =>
+  knownAddress(c, proxy) ?? networkOf(peerOf(c) ?? 'unknown')
