@@ -1,7 +1,7 @@
 /** What strangers do to the doors that people come in by: floods, bodies without end, odd bytes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { authorizeQuery, createPKCE, peopleConfig } from './browser.js'
-import { createBrowser, issuer, openTestServer, type TestServer } from './harness.js'
+import { createBrowser, hiddenFields, issuer, openTestServer, type TestServer } from './harness.js'
 
 const alice = { email: 'alice@acme.test', password: 'some long password', tenant_id: 'acme' }
 
@@ -51,6 +51,19 @@ describe('what one address does too often', () => {
     expect(new Set(one.slice(0, most))).toEqual(new Set([good]))
     expect([429, 503]).toContain(one.at(-1))
     expect((await ask('198.51.100.7')).status).toBe(good)
+  })
+
+  test('makes no more rows with ever new names', async () => {
+    server.clock.advance(3600)
+    const browser = createBrowser(server)
+    const rows = async () => (await server.database.read('select * from attempts', [])).length
+    const tryAs = (n: number) =>
+      browser.post('/reset-password', { ...fields, email: `n${n}@acme.test` }, from('192.0.2.77'))
+    const fields = hiddenFields(await (await browser.get('/reset-password')).text())
+    await statusesOf(30, tryAs)
+    const before = await rows()
+    expect(await statusesOf(5, (n) => tryAs(100 + n))).toEqual([429, 429, 429, 429, 429])
+    expect(await rows()).toBe(before)
   })
 
   test('is refused to it, and to nobody else: registration', async () => {

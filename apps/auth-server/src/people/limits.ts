@@ -32,9 +32,10 @@ const countersOf = ({ kind, account, address }: Try) => {
   // A name that all share would let anybody use up the tries of all.
   if (account === undefined) return ofAddress
   return [
+    // First: whoever has used it up makes no more rows by naming ever new accounts.
+    ...ofAddress,
     { name: `${kind}:pair:${account}:${address ?? ''}`, most: pair },
     { name: `${kind}:account:${account}`, most: perAccount },
-    ...ofAddress,
   ]
 }
 
@@ -51,7 +52,7 @@ export const createLimits = ({ attempts }: Pick<Store, 'attempts'>, now: () => D
   /** It was them: their own mistakes no longer count. The address goes on counting. */
   clear: async (one: Try): Promise<void> => {
     for (const { name } of countersOf({ ...one, address: undefined })) await attempts.clear(name)
-    await attempts.clear(countersOf(one)[0]?.name ?? '')
+    for (const { name } of countersOf(one).slice(-2)) await attempts.clear(name)
   },
 })
 
