@@ -12,7 +12,7 @@ import {
   notAMember,
 } from '../authorization/interaction.js'
 import { issueCode } from '../authorization/issue-code.js'
-import { isLoopbackRedirect } from '../authorization/redirect-uri.js'
+import { isRepeatable } from '../authorization/repeatable.js'
 import {
   type AuthorizationRequest,
   formOfParameters,
@@ -88,13 +88,6 @@ const toConsent = async (
   return showConsent(c, { request, session, secret }, deps)
 }
 
-/**
- * Any program on the person's machine can take the name and the address of such a client: a yes of
- * yesterday was not for this one. RFC 8252 §8.6, RFC 6749 §10.2.
- */
-const isAnyProgram = ({ client, redirectUri }: AuthorizationRequest): boolean =>
-  client.token_endpoint_auth_method === 'none' && isLoopbackRedirect(redirectUri)
-
 const proceed = async (c: Context<Env>, passage: Passage, deps: Deps): Promise<Response> => {
   const { request, after } = passage
   const session = await deps.people.sessionOf(c.req.raw)
@@ -113,7 +106,7 @@ const proceed = async (c: Context<Env>, passage: Passage, deps: Deps): Promise<R
       implied.tenantId,
       deps.now(),
     ))
-  if (!live || prompt.has('consent') || !coversRequest(live, granted) || isAnyProgram(request)) {
+  if (!live || prompt.has('consent') || !coversRequest(live, granted) || !isRepeatable(request)) {
     return toConsent(c, passage, session, deps)
   }
   await answerOnce(passage, session, deps)
