@@ -75,3 +75,18 @@ test('is asked for anew where a document names the address of another, and then 
   expect(await go(id, other, { prompt: 'none' })).toEqual({ asked: false, code: false })
   expect(await go(id, other)).toEqual(asked)
 })
+
+test.each(['Kn\u202eown', '\u2066Known', 'Known\u200f', 'Kn\u061cown'])(
+  'is asked for by no name that turns our words around: %j',
+  async (client_name) => {
+    const answer = await server.request('/register', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ client_name, redirect_uris: [known] }),
+    })
+    expect(answer.status).toBe(400)
+    const id = `https://known.example.test/${encodeURIComponent(client_name)}`
+    host.serve(id, documentOf(id, { redirect_uris: [known], client_name }))
+    expect(await go(id, known)).toEqual({ asked: false, code: false })
+  },
+)
