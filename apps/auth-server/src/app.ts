@@ -85,6 +85,7 @@ import { limitRevocations } from './middleware/limit-revocations.js'
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
 import { readForm, readJson, readJsonObject } from './middleware/read-body.js'
+import { knownAddress, remoteAddress } from './middleware/remote-address.js'
 
 const allow = (methods: string): MiddlewareHandler =>
   function methodNotAllowed() {
@@ -123,16 +124,19 @@ export const createApp = (deps: Deps) => {
   const bounded = limitRevocations()
   post(`${base}/revoke`, anyOrigin, noStore, ...form, bounded, revokeEndpoint(deps))
   // Anybody who knows a public client may ask, and each answer is kept for ten minutes.
-  const fewDevices = limitAddresses(120, deps)
+  const proxy = deps.signIn.config
+  const fewDevices = limitAddresses(120, (c) => remoteAddress(c, proxy))
   const device = [anyOrigin, noStore, fewDevices, ...form] as const
   post(`${base}/device_authorization`, ...device, deviceAuthorizationEndpoint(deps))
   post(`${base}/introspect`, noStore, ...form, introspectEndpoint(deps))
 
-  post(`${base}/par`, anyOrigin, noStore, ...form, parEndpoint(deps))
+  // What waits is kept, for somebody who may never come, and a client may have to be read first.
+  const fewRequests = limitAddresses(300, (c) => knownAddress(c, proxy))
+  post(`${base}/par`, anyOrigin, noStore, fewRequests, ...form, parEndpoint(deps))
   // Any site may send somebody here by a form; what is decided is decided on the pages behind it.
   const authorize = authorizeEndpoint(deps)
-  app.get(`${base}/authorize`, asPage, noStore, authorize)
-  app.post(`${base}/authorize`, asPage, noStore, readForm, authorize)
+  app.get(`${base}/authorize`, asPage, noStore, fewRequests, authorize)
+  app.post(`${base}/authorize`, asPage, noStore, fewRequests, readForm, authorize)
   app.all(`${base}/authorize`, allow('GET, POST'))
   const ownForm = [asPage, noStore, requireOwnOrigin(deps.issuer), readForm] as const
   post(`${base}/consent`, ...ownForm, consentEndpoint(deps))

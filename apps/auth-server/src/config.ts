@@ -2,6 +2,7 @@
 import {
   agentLimitsSchema,
   type BudgetPeriod,
+  cleanText,
   clientId,
   grantTypes,
   parseUsd,
@@ -99,7 +100,7 @@ const resource = z.strictObject({
 
 export const authMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
 
-const agentType = z.string().min(1).max(100)
+const agentType = cleanText(100)
 
 /** A client as RFC 7591 names its members, and what is ours beside them. */
 export const clientSchema = z.strictObject({

@@ -117,6 +117,7 @@ describe('a client of an admin', () => {
       token_endpoint_auth_method: 'client_secret_basic',
       grant_types: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
       redirect_uris: [],
+      post_logout_redirect_uris: [],
       budget_periods: { day: '1.5' },
       disabled: false,
     })
@@ -165,13 +166,18 @@ describe('a client of an admin', () => {
       application_type: 'native',
       token_endpoint_auth_method: 'none',
       redirect_uris: ['http://127.0.0.1/callback'],
+      post_logout_redirect_uris: ['http://127.0.0.1/bye'],
       logo_uri: 'https://app.example.test/logo.png',
     }
     const body = await add('acme-admin', app)
     expect(body).toMatchObject({ ...app, grant_types: ['authorization_code', 'refresh_token'] })
     expect(body).not.toHaveProperty('client_secret')
     const client = await server.deps.store.clients.find(body.client_id)
-    expect(client).toMatchObject({ logo_uri: app.logo_uri, redirect_uris: app.redirect_uris })
+    expect(client).toMatchObject({
+      logo_uri: app.logo_uri,
+      redirect_uris: app.redirect_uris,
+      post_logout_redirect_uris: app.post_logout_redirect_uris,
+    })
   })
 
   test('outlives the next start, which knows only the file', async () => {
@@ -452,6 +458,12 @@ describe('a registration is refused', () => {
       { ...agent, client_id: 'globex-agent' },
       'invalid_client_metadata',
       'client_id_taken',
+    ],
+    [
+      'with a type that no database takes',
+      { ...agent, agent_type: 'a\u0000b' },
+      'invalid_client_metadata',
+      'malformed_metadata_member',
     ],
     [
       'of a public agent',

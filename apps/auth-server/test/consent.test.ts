@@ -7,6 +7,7 @@ import {
   fieldsOf,
   getCode,
   getTokens,
+  nativeUri,
   openBrowser,
   openPeopleServer,
   type PeopleServer,
@@ -296,6 +297,20 @@ describe('a yes', () => {
     const other = await again('usr_bob', { resource: mail, scope: 'mail:send' })
     expect(other.status).toBe(200)
     expect((await again('usr_bob', { scope: 'openid docs:read' })).status).toBe(200)
+  })
+
+  test('to a program on the own machine is for that once: any other could have its name', async () => {
+    const native = { client_id: 'native', redirect_uri: nativeUri }
+    expect((await getCode(server, { person: 'usr_alice', query: native })).code).not.toBe('')
+    for (const redirect_uri of [nativeUri, 'http://127.0.0.1:9999/cb', 'http://[::1]:9999/cb']) {
+      const page = await again('usr_alice', { ...native, redirect_uri })
+      expect([page.status, page.query.has('code')]).toEqual([200, false])
+      const silent = await again('usr_alice', { ...native, redirect_uri, prompt: 'none' })
+      expect([silent.query.get('error'), silent.query.has('code')]).toEqual([
+        'consent_required',
+        false,
+      ])
+    }
   })
 
   test('for one resource is none for another, even of the same word', async () => {

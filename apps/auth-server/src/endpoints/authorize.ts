@@ -12,6 +12,7 @@ import {
   notAMember,
 } from '../authorization/interaction.js'
 import { issueCode } from '../authorization/issue-code.js'
+import { isRepeatable } from '../authorization/repeatable.js'
 import {
   type AuthorizationRequest,
   formOfParameters,
@@ -105,7 +106,7 @@ const proceed = async (c: Context<Env>, passage: Passage, deps: Deps): Promise<R
       implied.tenantId,
       deps.now(),
     ))
-  if (!live || prompt.has('consent') || !coversRequest(live, granted)) {
+  if (!live || prompt.has('consent') || !coversRequest(live, granted) || !isRepeatable(request)) {
     return toConsent(c, passage, session, deps)
   }
   await answerOnce(passage, session, deps)

@@ -94,7 +94,10 @@ const question = async (
 /** Binds the code to this session, which from then on is the only one that can answer. */
 const look = async (c: PageContext, typed: Typed, deps: Deps): Promise<Response> => {
   const { userCode, session } = typed
-  const guesser: Guesser = { subject: session.person.sub, address: remoteAddress(c, deps) }
+  const guesser: Guesser = {
+    subject: session.person.sub,
+    address: remoteAddress(c, deps.signIn.config),
+  }
   await countGuess(guesser, deps)
   const by = lookerOf(typed)
   const code = await deps.store.deviceCodes.look(hashSecret(userCode), by, deps.now())

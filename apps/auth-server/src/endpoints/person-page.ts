@@ -2,6 +2,8 @@
 import { isOAuthError, type OAuthError } from '@behalf/protocol'
 import type { Context } from 'hono'
 import type { Deps } from '../deps.js'
+import type { Env } from '../middleware/env.js'
+import { knownAddress } from '../middleware/remote-address.js'
 import type { PersonSession } from '../people/person.js'
 import { isPersonRefusal } from '../people/refusal.js'
 import { safeReturnTo } from '../people/return-to.js'
@@ -12,6 +14,10 @@ export const baseOf = (issuer: string): string => new URL(issuer).pathname.repla
 
 export const returnToOf = (text: string | undefined, { issuer }: Deps): string =>
   safeReturnTo(text, baseOf(issuer))
+
+/** Undefined where it says nothing: a proxy on this host stands in front of everybody. */
+export const addressOf = (c: Context<Env>, { signIn }: Deps): string | undefined =>
+  knownAddress(c, signIn.config)
 
 export const setCookies = (c: Context, lines: readonly string[]): void => {
   for (const line of lines) c.header('Set-Cookie', line, { append: true })

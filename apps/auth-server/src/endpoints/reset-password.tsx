@@ -4,11 +4,10 @@ import type { Context, Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
-import { remoteAddress } from '../middleware/remote-address.js'
 import { answerPage } from '../views/answer-page.js'
 import { AskResetPage, MessagePage, ResetPage } from '../views/sign-in.js'
 import { texts } from '../views/texts.js'
-import { baseOf, type Refused, refusedBy } from './person-page.js'
+import { addressOf, baseOf, type Refused, refusedBy } from './person-page.js'
 
 /** With a letter the form for the new password, without one the form that asks for a letter. */
 const showReset = (
@@ -30,7 +29,7 @@ export const resetPasswordForm = (deps: Deps): Handler<Env> =>
 const requestLetter = async (c: Context<Env>, deps: Deps): Promise<Response> => {
   const { accounts, limits } = deps.signIn
   const email = (c.var.form.get('email') ?? '').trim().toLowerCase()
-  await limits.count({ kind: 'letter', account: email, address: remoteAddress(c, deps) })
+  await limits.count({ kind: 'letter', account: email, address: addressOf(c, deps) })
   await accounts.requestReset(email)
   const { sentTitle, sent } = texts.reset
   return answerPage(c, <MessagePage title={sentTitle} text={sent(email)} />)

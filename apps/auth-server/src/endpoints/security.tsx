@@ -5,7 +5,6 @@ import type { Context, Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
-import { remoteAddress } from '../middleware/remote-address.js'
 import type { PersonSession } from '../people/person.js'
 import { answerPage } from '../views/answer-page.js'
 import { passkeyAddScript } from '../views/passkey-script.js'
@@ -17,6 +16,7 @@ import {
 } from '../views/security.js'
 import { texts } from '../views/texts.js'
 import {
+  addressOf,
   baseOf,
   type Refused,
   refusedBy,
@@ -107,7 +107,7 @@ export const twoFactorSettings = (deps: Deps): Handler<Env> =>
   withSession(securityPath, deps, async (c, session) => {
     try {
       const account = session.person.sub
-      await deps.signIn.limits.count({ kind: 'code', account, address: remoteAddress(c, deps) })
+      await deps.signIn.limits.count({ kind: 'code', account, address: addressOf(c, deps) })
       const what = c.var.form.get('do')
       if (what === 'confirm') return await confirmCodes(c, session, deps)
       if (what === 'stop') return await stopCodes(c, deps)

@@ -1,12 +1,10 @@
 /** Sign-in, with a password or with an account elsewhere, and sign-out. */
-
 import { isIP } from 'node:net'
 import { OAuthError } from '@behalf/protocol'
 import type { Context, Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
-import { remoteAddress } from '../middleware/remote-address.js'
 import type { Try } from '../people/limits.js'
 import type { PeopleConfig } from '../people/people-config.js'
 import { answerPage } from '../views/answer-page.js'
@@ -14,6 +12,7 @@ import { passkeySignInScript } from '../views/passkey-script.js'
 import { SignInPage } from '../views/sign-in.js'
 import { texts } from '../views/texts.js'
 import {
+  addressOf,
   baseOf,
   type Refused,
   refusedBy,
@@ -81,7 +80,7 @@ export const signInEndpoint = (deps: Deps): Handler<Env> =>
     const { accounts, limits } = deps.signIn
     const returnTo = returnToOf(form.get('return_to'), deps)
     const email = (form.get('email') ?? '').trim().toLowerCase()
-    const one: Try = { kind: 'sign-in', account: email, address: remoteAddress(c, deps) }
+    const one: Try = { kind: 'sign-in', account: email, address: addressOf(c, deps) }
     try {
       await limits.count(one)
       const body = { email, password: form.get('password') ?? '', returnTo }
@@ -104,8 +103,7 @@ export const signInElsewhere = (deps: Deps): Handler<Env> =>
     if (!providersOf(config).some(([id]) => id === provider)) {
       throw new OAuthError('not_found', { description: texts.refusals.provider_unknown })
     }
-    const address = remoteAddress(c, deps)
-    if (address) await limits.count({ kind: 'sign-in', account: provider, address })
+    await limits.count({ kind: 'sign-in', account: undefined, address: addressOf(c, deps) })
     const { origin } = new URL(deps.issuer)
     const callback = origin + returnToOf(c.req.query('return_to'), deps)
     const isUpstream = config.sso.some(({ provider_id }) => provider_id === provider)

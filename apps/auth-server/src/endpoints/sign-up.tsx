@@ -4,11 +4,10 @@ import type { Context, Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
-import { remoteAddress } from '../middleware/remote-address.js'
 import { answerPage } from '../views/answer-page.js'
 import { MessagePage, SignUpPage, VerifyEmailPage } from '../views/sign-in.js'
 import { texts } from '../views/texts.js'
-import { baseOf, type Refused, refusedBy, returnToOf } from './person-page.js'
+import { addressOf, baseOf, type Refused, refusedBy, returnToOf } from './person-page.js'
 
 interface Shown {
   returnTo: string
@@ -52,7 +51,7 @@ export const signUpEndpoint = (deps: Deps): Handler<Env> =>
     const email = (form.get('email') ?? '').trim().toLowerCase().slice(0, 254)
     const name = (form.get('name') ?? '').trim().slice(0, 200) || email
     try {
-      await limits.count({ kind: 'sign-up', account: email, address: remoteAddress(c, deps) })
+      await limits.count({ kind: 'sign-up', account: email, address: addressOf(c, deps) })
       await accounts.signUp({ email, name, password: form.get('password') ?? '', returnTo })
     } catch (error) {
       return showSignUp(c, { returnTo, email, name, refused: refusedBy(c, error) }, deps)

@@ -5,10 +5,17 @@ import { getCookie } from 'hono/cookie'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, cookieName, issueFormToken } from '../middleware/form-token.js'
-import { remoteAddress } from '../middleware/remote-address.js'
 import { answerPage } from '../views/answer-page.js'
 import { TwoFactorPage } from '../views/sign-in.js'
-import { baseOf, type Refused, refusedBy, returnToOf, seeOther, setCookies } from './person-page.js'
+import {
+  addressOf,
+  baseOf,
+  type Refused,
+  refusedBy,
+  returnToOf,
+  seeOther,
+  setCookies,
+} from './person-page.js'
 
 const showCode = (
   c: Context<Env>,
@@ -37,7 +44,7 @@ export const twoFactorEndpoint = (deps: Deps): Handler<Env> =>
     const returnTo = returnToOf(form.get('return_to'), deps)
     try {
       const account = attemptOf(c, deps)
-      await limits.count({ kind: 'code', account, address: remoteAddress(c, deps) })
+      await limits.count({ kind: 'code', account, address: addressOf(c, deps) })
       const code = (form.get('code') ?? '').replace(/\s/g, '')
       setCookies(c, await accounts.enterCode(c.req.raw.headers, code))
       return seeOther(c, returnTo)

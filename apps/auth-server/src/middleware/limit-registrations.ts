@@ -19,18 +19,19 @@ const tooMany = (retryAfterSeconds: number): OAuthError =>
   })
 
 /** Each address, and all of them together, so many times a minute at each server. */
-export const limitRegistrations = (deps: Deps): MiddlewareHandler<Env> => {
-  const points = deps.registration.dynamic.registrationsPerMinute
+export const limitRegistrations = ({ registration, signIn }: Deps): MiddlewareHandler<Env> => {
+  const points = registration.dynamic.registrationsPerMinute
   const each = new RateLimiterMemory({ points, duration: 60 })
   const all = new RateLimiterMemory({ points: points * allOverOne, duration: 60 })
   return async function limitRegistrations(c, next) {
-    await Promise.all([
-      each.consume(remoteAddress(c, deps) ?? 'unknown'),
-      all.consume('all'),
-    ]).catch((refusal: unknown) => {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal
-      throw tooMany(Math.ceil(refusal.msBeforeNext / 1000))
-    })
+    // One after the other: what is refused to one address takes nothing from the others.
+    await each
+      .consume(remoteAddress(c, signIn.config))
+      .then(() => all.consume('all'))
+      .catch((refusal: unknown) => {
+        if (!(refusal instanceof RateLimiterRes)) throw refusal
+        throw tooMany(Math.ceil(refusal.msBeforeNext / 1000))
+      })
     await next()
   }
 }

@@ -35,7 +35,7 @@ const readBounded = async (c: Context): Promise<string> => {
 }
 
 /** A caller that hangs up in the middle is no failure of ours, whatever code its socket reports. */
-const readText = (c: Context): Promise<string> =>
+export const readText = (c: Context): Promise<string> =>
   readBounded(c).catch((error: unknown) => {
     throw isOAuthError(error) ? error : refuse(400, 'The body ended too early.', 'body_aborted')
   })

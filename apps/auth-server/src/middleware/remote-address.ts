@@ -1,7 +1,7 @@
 /** Where a request comes from, as far as that can be known without believing the request. */
 import { isIP } from 'node:net'
 import type { Context } from 'hono'
-import type { Deps } from '../deps.js'
+import type { PeopleConfig } from '../people/people-config.js'
 
 interface NodeBindings {
   incoming?: { socket?: { remoteAddress?: string } }
@@ -18,19 +18,26 @@ export const networkOf = (address: string): string => {
   return `${groups.slice(0, 4).join(':')}::/64`
 }
 
+const peerOf = (c: Context): string | undefined => {
+  const { incoming } = (c.env ?? {}) as NodeBindings
+  return incoming?.socket?.remoteAddress
+}
+
 const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address)
 
-/** What the proxy in front has written. It appends; what stands before, the caller may have written. */
-const fromHeader = (text: string | undefined): string | undefined => {
-  const last = text?.split(',').at(-1)?.trim() ?? ''
-  return isIP(last) > 0 ? last : undefined
-}
+type Proxy = Pick<PeopleConfig, 'address_header'>
 
 /** Undefined where it says nothing: a proxy on this host stands in front of everybody. */
-export const remoteAddress = (c: Context, { signIn }: Pick<Deps, 'signIn'>): string | undefined => {
-  const { address_header: header } = signIn.config
-  const { incoming } = (c.env ?? {}) as NodeBindings
-  const address =
-    header === undefined ? incoming?.socket?.remoteAddress : fromHeader(c.req.header(header))
+export const knownAddress = (c: Context, { address_header: header }: Proxy): string | undefined => {
+  if (header !== undefined) {
+    // A proxy appends; what stands before, the caller may have written.
+    const last = c.req.header(header)?.split(',').at(-1)?.trim() ?? ''
+    return isIP(last) > 0 ? networkOf(last) : undefined
+  }
+  const address = peerOf(c)
   return address === undefined || isLoopback(address) ? undefined : networkOf(address)
 }
+
+/** Where nothing else is known the peer of the connection; of many behind one proxy it is the proxy. */
+export const remoteAddress = (c: Context, proxy: Proxy): string =>
+  knownAddress(c, proxy) ?? networkOf(peerOf(c) ?? 'unknown')

@@ -108,8 +108,13 @@ export const createAccounts = ({ load, reload, passwords, isBreached }: Accounts
 
   /** Ends every session of the person. */
   reset: async (token: string, newPassword: string): Promise<void> => {
+    const { api, $context } = await load()
+    // A made-up letter costs neither a hash nor a question to the list of stolen passwords.
+    const { internalAdapter } = await $context
+    if (!(await internalAdapter.findVerificationValue(`reset-password:${token}`))) {
+      throw refusePerson('link_expired')
+    }
     await checkNewPassword(newPassword, isBreached)
-    const { api } = await load()
     await passwords.ahead(newPassword, () =>
       run(() => api.resetPassword({ body: { token, newPassword }, returnHeaders: true })),
     )

@@ -19,18 +19,23 @@ const bounds: Readonly<Record<Kind, { pair: number; account: number; address: nu
 
 export interface Try {
   kind: Kind
-  /** An e-mail address, or the id of a person. */
-  account: string
+  /** An e-mail address, or the id of a person. Undefined where nobody has been named yet. */
+  account: string | undefined
   /** Undefined where it is not known, such as behind a proxy on this host. */
   address: string | undefined
 }
 
 const countersOf = ({ kind, account, address }: Try) => {
   const { pair, account: perAccount, address: perAddress } = bounds[kind]
+  const ofAddress =
+    address === undefined ? [] : [{ name: `${kind}:address:${address}`, most: perAddress }]
+  // A name that all share would let anybody use up the tries of all.
+  if (account === undefined) return ofAddress
   return [
+    // First: whoever has used it up makes no more rows by naming ever new accounts.
+    ...ofAddress,
     { name: `${kind}:pair:${account}:${address ?? ''}`, most: pair },
     { name: `${kind}:account:${account}`, most: perAccount },
-    ...(address === undefined ? [] : [{ name: `${kind}:address:${address}`, most: perAddress }]),
   ]
 }
 
@@ -47,7 +52,7 @@ export const createLimits = ({ attempts }: Pick<Store, 'attempts'>, now: () => D
   /** It was them: their own mistakes no longer count. The address goes on counting. */
   clear: async (one: Try): Promise<void> => {
     for (const { name } of countersOf({ ...one, address: undefined })) await attempts.clear(name)
-    await attempts.clear(countersOf(one)[0]?.name ?? '')
+    for (const { name } of countersOf(one).slice(-2)) await attempts.clear(name)
   },
 })
 

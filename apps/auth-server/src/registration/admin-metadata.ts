@@ -90,6 +90,7 @@ export const adminColumns = (client: AdminClient, tenantId: string | undefined) 
   tokenEndpointAuthMethod: client.token_endpoint_auth_method ?? 'client_secret_basic',
   grantTypes: grantTypesOf(client),
   redirectUris: client.redirect_uris ?? [],
+  postLogoutRedirectUris: client.post_logout_redirect_uris ?? [],
   scope: client.scope ? client.scope.split(' ') : [],
   resources: client.resources ?? [],
   agentLimits: agentLimitsClaim(agentLimitsSchema.parse(client.agent_limits ?? {})),

@@ -29,9 +29,17 @@ const webPage = cleanText(1000).refine(isWebPage, 'must be an https URL with a p
 
 const words = z.array(z.string().max(100)).max(maxItems)
 
+/** Turns what is written behind a name around: on a page, those would be our words. Unicode UAX #9. */
+const turnsText = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/
+
+const shownName = cleanText(200).refine(
+  (name) => !turnsText.test(name),
+  'must not turn text around',
+)
+
 /** Members for the eyes of people. */
 export const displayMembers = {
-  client_name: cleanText(200).optional(),
+  client_name: shownName.optional(),
   client_uri: webPage.optional(),
   logo_uri: webPage.optional(),
   policy_uri: webPage.optional(),

@@ -25,6 +25,7 @@ export const describeClient = (client: ListedClient): Record<string, unknown> =>
     token_endpoint_auth_method: client.tokenEndpointAuthMethod,
     grant_types: client.grantTypes,
     redirect_uris: client.redirectUris,
+    post_logout_redirect_uris: client.postLogoutRedirectUris,
     scope: formatScope(client.scope),
     resources: client.resources,
     agent_limits: client.agentLimits,

@@ -23,11 +23,15 @@ export const createGate = () => {
   const hosts = new RateLimiterMemory({ points: readsPerHost, duration: 60 })
   const all = new RateLimiterMemory({ points: readsInAll, duration: 60 })
   let open = 0
+  // One after the other: what is refused to one host takes nothing from the others.
   const consume = (host: string) =>
-    Promise.all([hosts.consume(host), all.consume('all')]).catch((refusal: unknown) => {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal
-      throw tooMany(Math.ceil(refusal.msBeforeNext / 1000))
-    })
+    hosts
+      .consume(host)
+      .then(() => all.consume('all'))
+      .catch((refusal: unknown) => {
+        if (!(refusal instanceof RateLimiterRes)) throw refusal
+        throw tooMany(Math.ceil(refusal.msBeforeNext / 1000))
+      })
   return async <T>(host: string, read: () => Promise<T>): Promise<T> => {
     if (open >= maxConcurrentReads) throw tooMany(1)
     // Counted before anything is waited for: those who come in the meantime have to see it.
