@@ -2,14 +2,12 @@
 
 import * as fs from 'node:fs'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase, docs, serverSecret } from '../harness.js'
-import { endPrograms, fileOf, startProgram, whenSaid } from './program.js'
+import { endPrograms, fileOf, freePort, startProgram, whenSaid } from './program.js'
 import { createVisitor } from './visitor.js'
 
 const alice = { email: 'alice@acme.test', password: 'correct horse battery' }
@@ -59,7 +57,7 @@ beforeAll(async () => {
         DATABASE_URL: database.url,
         LOG_LEVEL: 'error',
       },
-      onOutput: whenSaid(/^listening on (\S+)\n/, resolve),
+      onOutput: whenSaid(/^listening on (\S+)\n/g, resolve),
       timeLimitMs: 180_000,
     })
     ended.then(({ stderr }) => reject(new Error(`it did not start: ${stderr}`)), reject)
@@ -70,16 +68,6 @@ afterAll(async () => {
   await dropDatabase()
   rmSync(folder, { recursive: true, force: true })
 })
-
-/** The tool wants to be told where it shall listen. */
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 
 interface Check {
   id: string
@@ -109,7 +97,7 @@ test('both scenarios pass, and there is nothing that it warns of', async () => {
       ...['--output-dir', results],
     ],
     cwd: folder,
-    onOutput: whenSaid(/^(http\S+\/authorize\?\S+)$/m, (url) => {
+    onOutput: whenSaid(/^(http\S+\/authorize\?\S+)$/gm, (url) => {
       visits.push(visit(url).then(fetch))
     }),
   })

@@ -1,6 +1,8 @@
 /** Programs of strangers: started, read while they run, and never left behind. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 
 const running = new Set<ChildProcess>()
@@ -10,6 +12,25 @@ const { resolve } = createRequire(import.meta.url)
 /** A file of a package that is a command and no library. */
 export const fileOf = (packageName: string, path: string): string =>
   join(dirname(resolve(`${packageName}/package.json`)), path)
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
+
+/**
+ * For programs that want to be told where they shall listen: below the ports that the system gives away
+ * by itself, or one of those would be gone by the time they do.
+ */
+export const freePort = async (): Promise<number> => {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    const port = randomInt(20_000, 30_000)
+    if (await isFree(port)) return port
+  }
+  throw new Error('no port is free')
+}
 
 export interface ProgramOptions {
   args: readonly string[]
@@ -61,13 +82,12 @@ export const endPrograms = async (): Promise<void> => {
   )
 }
 
-/** Does something once, with the first match in what a program says. */
+/** Does something with each match in what a program says. The pattern is global, with one group. */
 export const whenSaid = (pattern: RegExp, act: (match: string) => void) => {
-  let isDone = false
+  let known = 0
   return (output: string): void => {
-    const [, match] = pattern.exec(output) ?? []
-    if (isDone || match === undefined) return
-    isDone = true
-    act(match)
+    const matches = [...output.matchAll(pattern)].map(([, match = '']) => match)
+    for (const match of matches.slice(known)) act(match)
+    known = matches.length
   }
 }
