@@ -11,7 +11,12 @@ export const architecture = () => runVitest('.', { args: ['--dir', 'test'] })
 export const unit = () => sumOf(withTests('packages'), ({ folder }) => runVitest(folder))
 
 /** Files that meet the server and the packages as they were built, or as strangers meet them. */
-const outside = ['test/sdk.test.ts', 'test/interop.test.ts', 'test/process.test.ts']
+const outside = [
+  'test/sdk.test.ts',
+  'test/interop.test.ts',
+  'test/process.test.ts',
+  'test/strangers/',
+]
 
 /** A part of the flow tests, for a Node on which the whole has no reason to differ. */
 export const built = () =>

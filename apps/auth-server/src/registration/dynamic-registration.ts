@@ -3,7 +3,7 @@
  * still what many clients know.
  */
 import { randomBytes } from 'node:crypto'
-import { formatScope, OAuthError, readScope } from '@behalf/protocol'
+import { formatScope, OAuthError } from '@behalf/protocol'
 import type { Deps } from '../deps.js'
 import { hashSecret, matchesHash, newSecret } from '../secrets.js'
 import type { NewClient } from '../store/clients.js'
@@ -15,7 +15,6 @@ import {
   parseClientMetadata,
   selfRegisteredGrantTypes,
 } from './client-metadata.js'
-import type { Allowance } from './settings.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post']
 
@@ -66,15 +65,6 @@ const checkGrantTypes = ({ grant_types, response_types }: ClientMetadata): strin
   return [...known]
 }
 
-/** What it asks for of what the operator allows. RFC 7591 §2: the server may register less. */
-const scopeFor = (stated: string | undefined, { scope }: Allowance) => {
-  const requested = stated === undefined ? undefined : (readScope(stated) ?? [])
-  return {
-    requestedScope: requested ?? null,
-    scope: scope.filter((word) => requested?.includes(word) ?? true),
-  }
-}
-
 /**
  * The columns that follow from what the client says. Everything else (its id, its secrets, its tenant,
  * what it may use) is not for it to say, so its members of these names are never looked at.
@@ -94,7 +84,11 @@ export const memberColumns = (body: Record<string, unknown>, { registration }: D
     policyUri: metadata.policy_uri ?? null,
     tosUri: metadata.tos_uri ?? null,
     contacts: metadata.contacts ?? null,
-    ...scopeFor(metadata.scope, registration.dynamic),
+    // RFC 7591 §2 lets the server register another scope than the client states. The SDKs of MCP state
+    // the one of the first challenge, which is not all that they will come to need (MCP Authorization,
+    // "Step-Up Authorization Flow"): the bound is what the operator allows and a person agrees to.
+    requestedScope: null,
+    scope: [...registration.dynamic.scope],
     resources: [...registration.dynamic.resources],
   }
 }
