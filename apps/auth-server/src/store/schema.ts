@@ -475,8 +475,8 @@ export const invitations = pgTable(
     email: text('email').notNull(),
     role: text('role').$type<'admin' | 'member'>().notNull(),
     status: text('status').$type<'pending' | 'accepted' | 'canceled'>().notNull(),
-    /** Of the link in the newest letter. */
-    tokenHash: text('token_hash').notNull().unique(),
+    /** Of the link in the newest letter. Better-auth wants it nullable, and never writes here. */
+    tokenHash: text('token_hash').unique(),
     expiresAt: at('expires_at').notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
     inviterId: text('inviter_id')
