@@ -41,6 +41,14 @@ import {
 import { logoutEndpoint, postLogoutEndpoint } from './endpoints/logout.js'
 import { metadataEndpoint } from './endpoints/metadata.js'
 import { openidConfigurationEndpoint } from './endpoints/openid-configuration.js'
+import {
+  changeInvitations,
+  changeMembers,
+  chooseOrganization,
+  invitationEndpoint,
+  invitationForm,
+  organizationsPage,
+} from './endpoints/organization.js'
 import { parEndpoint } from './endpoints/par.js'
 import {
   readRegistrationEndpoint,
@@ -52,8 +60,8 @@ import { resetPasswordEndpoint, resetPasswordForm } from './endpoints/reset-pass
 import { revocationFeedEndpoint } from './endpoints/revocation-feed.js'
 import { revokeEndpoint } from './endpoints/revoke.js'
 import {
-  chooseOrganization,
-  organizationsPage,
+  changeName,
+  changePassword,
   removePasskey,
   securityPage,
   twoFactorSettings,
@@ -196,7 +204,12 @@ export const createApp = (deps: Deps) => {
   page('/account/security', securityPage(deps))
   post(`${base}/account/security/two-factor`, ...posted, twoFactorSettings(deps))
   post(`${base}/account/security/passkeys/remove`, ...posted, removePasskey(deps))
+  post(`${base}/account/security/name`, ...posted, changeName(deps))
+  post(`${base}/account/security/password`, ...posted, changePassword(deps))
   page('/account/organization', organizationsPage(deps), chooseOrganization(deps))
+  post(`${base}/account/organization/members`, ...posted, changeMembers(deps))
+  post(`${base}/account/organization/invitations`, ...posted, changeInvitations(deps))
+  page('/account/invitation', invitationForm(deps), invitationEndpoint(deps))
   app.on(['GET', 'POST'], `${base}/auth/*`, authEndpoint(deps))
   const clients = `${base}/admin/clients`
   app.get(clients, ...admin, listClientsEndpoint(deps))

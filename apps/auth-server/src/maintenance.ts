@@ -52,6 +52,7 @@ export const startMaintenance = (deps: Deps): (() => void) => {
     every(everyHour, 'forget refresh tokens', () => store.refreshTokens.forget(now())),
     every(everyHour, 'forget idempotency keys', () => store.idempotencyKeys.forget(now())),
     every(everyHour, 'forget sessions', () => store.people.forget(now())),
+    every(everyHour, 'forget invitations', () => store.invitations.forget(now())),
     every(everyHour, 'forget attempts', () => store.attempts.forget(now())),
     every(everyHour, 'reap clients', () => reapClients(deps)),
     every(everyHour, 'forget request counts', () => store.budgets.forgetMinutes(now())),

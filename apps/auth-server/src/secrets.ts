@@ -5,10 +5,10 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 const secretBytes = 32
 
 /**
- * An authorization code, an authorization request that waits, a client secret, a device code, a
- * registration access token, a refresh token.
+ * An authorization code, an authorization request that waits, a client secret, a device code, the link
+ * of an invitation, a registration access token, a refresh token.
  */
-export type SecretPrefix = 'ac' | 'ar' | 'cs' | 'dc' | 'rat' | 'rt'
+export type SecretPrefix = 'ac' | 'ar' | 'cs' | 'dc' | 'il' | 'rat' | 'rt'
 
 export const newSecret = (prefix: SecretPrefix): string =>
   `${prefix}_${randomBytes(secretBytes).toString('base64url')}`

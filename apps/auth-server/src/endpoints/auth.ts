@@ -25,13 +25,22 @@ const boundedRequest = async (c: Context<Env>): Promise<Request> => {
 const isCounted = ({ req }: Context): boolean =>
   req.method === 'POST' || req.path.includes('/passkey/')
 
+/** A new passkey that does not verify: better-auth calls that a failure of its own. */
+const statusOf = async (answer: Response): Promise<number> => {
+  if (answer.status !== 500) return answer.status
+  const text = await answer.clone().text()
+  return text.includes('"FAILED_TO_VERIFY_REGISTRATION"') ? 400 : 500
+}
+
 export const authEndpoint = (deps: Deps): Handler<Env> =>
   async function authEndpoint(c) {
     if (isCounted(c)) {
       const address = addressOf(c, deps)
       await deps.signIn.limits.count({ kind: 'sign-in', account: undefined, address })
     }
-    const { status, headers, body } = await deps.people.handle(await boundedRequest(c))
+    const handled = await deps.people.handle(await boundedRequest(c))
+    const status = await statusOf(handled)
+    const { headers, body } = handled
     const answer = new Response(body, { status, headers })
     answer.headers.set('Cache-Control', 'no-store')
     answer.headers.set('X-Content-Type-Options', 'nosniff')

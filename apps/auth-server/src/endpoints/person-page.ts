@@ -1,8 +1,9 @@
 /** What the pages of people share: where they stand, who calls, and how a refusal is told. */
 import { isOAuthError, type OAuthError } from '@behalf/protocol'
-import type { Context } from 'hono'
+import type { Context, Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
+import { checkFormToken } from '../middleware/form-token.js'
 import { knownAddress } from '../middleware/remote-address.js'
 import type { PersonSession } from '../people/person.js'
 import { isPersonRefusal } from '../people/refusal.js'
@@ -52,3 +53,14 @@ export const signInFirst = (c: Context, path: string, { issuer }: Deps): Respons
 
 export const sessionOf = (c: Context, { people }: Deps): Promise<PersonSession | undefined> =>
   people.sessionOf(c.req.raw)
+
+type SessionHandler = (c: Context<Env>, session: PersonSession) => Response | Promise<Response>
+
+/** For those who have a session; the others are sent to sign in and back to `path`. */
+export const withSession = (path: string, deps: Deps, handler: SessionHandler): Handler<Env> =>
+  async function withSession(c) {
+    const session = await sessionOf(c, deps)
+    if (!session) return signInFirst(c, path, deps)
+    if (c.req.method === 'POST') checkFormToken(c, deps.issuer, session.id)
+    return handler(c, session)
+  }

@@ -1,45 +1,28 @@
-/** A person's own settings: codes, passkeys, and the organization that they act in. */
+/** A person's own settings: their name, password, codes and passkeys. */
 
-import { OAuthError } from '@behalf/protocol'
 import type { Context, Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
-import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
+import { issueFormToken } from '../middleware/form-token.js'
+import type { Try } from '../people/limits.js'
 import type { PersonSession } from '../people/person.js'
+import { refusePerson } from '../people/refusal.js'
 import { answerPage } from '../views/answer-page.js'
 import { passkeyAddScript } from '../views/passkey-script.js'
-import {
-  ConfirmCodesPage,
-  OrganizationsPage,
-  SecurityPage,
-  SetUpCodesPage,
-} from '../views/security.js'
+import { ConfirmCodesPage, SecurityPage, SetUpCodesPage } from '../views/security.js'
 import { texts } from '../views/texts.js'
 import {
   addressOf,
   baseOf,
   type Refused,
   refusedBy,
-  returnToOf,
   seeOther,
-  sessionOf,
   setCookies,
-  signInFirst,
+  withSession,
 } from './person-page.js'
 import { canUsePasskeys } from './sign-in.js'
 
-type SessionHandler = (c: Context<Env>, session: PersonSession) => Response | Promise<Response>
-
 const securityPath = '/account/security'
-
-/** For those who have a session; the others are sent to sign in and back to `path`. */
-const withSession = (path: string, deps: Deps, handler: SessionHandler): Handler<Env> =>
-  async function withSession(c) {
-    const session = await sessionOf(c, deps)
-    if (!session) return signInFirst(c, path, deps)
-    if (c.req.method === 'POST') checkFormToken(c, deps.issuer, session.id)
-    return handler(c, session)
-  }
 
 const showSecurity = async (
   c: Context<Env>,
@@ -62,7 +45,9 @@ const showSecurity = async (
         name: one.name || texts.security.passkeyOf(one.createdAt),
       }))}
       canAddPasskey={canAddPasskey}
+      name={person.name}
       problem={refused?.text}
+      notice={c.req.query('notice') === 'saved' ? texts.security.saved : undefined}
     />
   )
   const script = canAddPasskey ? passkeyAddScript : undefined
@@ -71,6 +56,51 @@ const showSecurity = async (
 
 export const securityPage = (deps: Deps): Handler<Env> =>
   withSession(securityPath, deps, (c, session) => showSecurity(c, session, deps))
+
+const saved = (c: Context<Env>, deps: Deps): Response =>
+  seeOther(c, `${baseOf(deps.issuer)}${securityPath}?notice=saved`)
+
+const maxNameLength = 200
+
+export const changeName = (deps: Deps): Handler<Env> =>
+  withSession(securityPath, deps, async (c, session) => {
+    const name = (c.var.form.get('name') ?? '').trim().slice(0, maxNameLength)
+    if (name === '') {
+      return showSecurity(c, session, deps, refusedBy(c, refusePerson('name_missing')))
+    }
+    await deps.store.people.rename(session.person.sub, name, deps.now())
+    return saved(c, deps)
+  })
+
+/** Theirs is another session now; what they have chosen in the old one goes along. */
+const keepTenant = async (
+  { activeTenantId }: PersonSession,
+  token: string | undefined,
+  { store, now }: Deps,
+): Promise<void> => {
+  if (activeTenantId === undefined || token === undefined) return
+  const session = await store.people.findSession(token, now())
+  if (session) await store.people.chooseTenant(session.id, activeTenantId)
+}
+
+export const changePassword = (deps: Deps): Handler<Env> =>
+  withSession(securityPath, deps, async (c, session) => {
+    const { accounts, limits } = deps.signIn
+    const { form } = c.var
+    const account = session.person.sub
+    const one: Try = { kind: 'password', account, address: addressOf(c, deps) }
+    try {
+      await limits.count(one)
+      const words = { current: form.get('current') ?? '', next: form.get('next') ?? '' }
+      const { cookies, token } = await accounts.changePassword(c.req.raw.headers, words)
+      await limits.clear(one)
+      setCookies(c, cookies)
+      await keepTenant(session, token, deps)
+      return saved(c, deps)
+    } catch (error) {
+      return showSecurity(c, session, deps, refusedBy(c, error))
+    }
+  })
 
 const startCodes = async (c: Context<Env>, session: PersonSession, deps: Deps) => {
   const password = c.var.form.get('password') ?? ''
@@ -121,32 +151,4 @@ export const removePasskey = (deps: Deps): Handler<Env> =>
   withSession(securityPath, deps, async (c) => {
     await deps.signIn.accounts.removePasskey(c.req.raw.headers, c.var.form.get('id') ?? '')
     return seeOther(c, `${baseOf(deps.issuer)}${securityPath}`)
-  })
-
-const organizationPath = '/account/organization'
-
-export const organizationsPage = (deps: Deps): Handler<Env> =>
-  withSession(organizationPath, deps, (c, session) => {
-    const { memberships, activeTenantId } = session
-    const returnTo = returnToOf(c.req.query('return_to'), deps)
-    const token = issueFormToken(c, deps.issuer, session.id)
-    const base = baseOf(deps.issuer)
-    const page = { base, token, returnTo, memberships, activeTenantId }
-    return answerPage(c, <OrganizationsPage {...page} />)
-  })
-
-/** The switcher. */
-export const chooseOrganization = (deps: Deps): Handler<Env> =>
-  withSession(organizationPath, deps, async (c, session) => {
-    const { form } = c.var
-    const wanted = form.get('tenant_id')
-    const isOpen = session.memberships.some(
-      ({ tenant_id, disabled }) => tenant_id === wanted && !disabled,
-    )
-    if (!isOpen || wanted === undefined) {
-      const description = texts.organizations.none
-      throw new OAuthError('access_denied', { description, reason: 'not_a_member' })
-    }
-    await deps.store.people.chooseTenant(session.id, wanted)
-    return seeOther(c, returnToOf(form.get('return_to'), deps))
   })

@@ -120,6 +120,24 @@ export const createAccounts = ({ load, reload, passwords, isBreached }: Accounts
     )
   },
 
+  /**
+   * Ends every session of the person, this one too: whoever has stolen its cookie is out as well. The
+   * browser gets a new one. Better-auth wants the password that they had.
+   */
+  changePassword: async (
+    headers: Headers,
+    { current, next }: { current: string; next: string },
+  ): Promise<{ cookies: Cookies; token: string | undefined }> => {
+    if (current.length > maxPasswordLength) throw refusePerson('wrong_password')
+    await checkNewPassword(next, isBreached)
+    const { api } = await load()
+    const body = { currentPassword: current, newPassword: next, revokeOtherSessions: true }
+    const { cookies, response } = await run(() =>
+      api.changePassword({ body, headers, returnHeaders: true }),
+    )
+    return { cookies, token: response.token ?? undefined }
+  },
+
   /** The second step of a sign-in: a code of the app, or a backup code, which works once. */
   enterCode: async (headers: Headers, code: string): Promise<Cookies> => {
     const { api } = await load()

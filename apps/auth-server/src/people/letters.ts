@@ -8,6 +8,17 @@ export interface Letters {
   verify: (email: string, token: string, returnTo: string | null) => void
   reset: (email: string, token: string) => void
   accountExists: (email: string) => void
+  /** @param inviter their address: a name could say anything */
+  invitation: (
+    email: string,
+    words: { organization: string; inviter: string; token: string },
+  ) => void
+}
+
+interface Words {
+  subject: string
+  text: string
+  ignore?: string
 }
 
 export const createLetters = (issuer: string, mailer: Mailer, log: Logger): Letters => {
@@ -15,8 +26,8 @@ export const createLetters = (issuer: string, mailer: Mailer, log: Logger): Lett
   const base = pathname === '/' ? '' : pathname
   const link = (path: string, query: Record<string, string>): string =>
     `${issuer}${path}?${new URLSearchParams(query)}`
-  const send = (to: string, words: { subject: string; text: string }, target: string): void => {
-    const text = `${words.text}\n\n${target}\n\n${texts.letters.ignore}\n`
+  const send = (to: string, words: Words, target: string): void => {
+    const text = `${words.text}\n\n${target}\n\n${words.ignore ?? texts.letters.ignore}\n`
     const letter: Letter = { to, subject: words.subject, text, link: target }
     mailer(letter).catch((error: Error) => log.error({ error: error.message }, 'no mail was sent'))
   }
@@ -27,5 +38,7 @@ export const createLetters = (issuer: string, mailer: Mailer, log: Logger): Lett
     },
     reset: (email, token) => send(email, texts.letters.reset, link('/reset-password', { token })),
     accountExists: (email) => send(email, texts.letters.accountExists, link('/sign-in', {})),
+    invitation: (email, { token, ...words }) =>
+      send(email, texts.letters.invitation(words), link('/account/invitation', { token })),
   }
 }

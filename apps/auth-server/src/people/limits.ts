@@ -2,7 +2,7 @@
 import type { Store } from '../store/store.js'
 import { refusePerson } from './refusal.js'
 
-type Kind = 'sign-in' | 'sign-up' | 'letter' | 'code'
+type Kind = 'sign-in' | 'sign-up' | 'letter' | 'code' | 'password'
 
 const windowSeconds = 900
 
@@ -15,6 +15,8 @@ const bounds: Readonly<Record<Kind, { pair: number; account: number; address: nu
   'sign-up': { pair: 5, account: 5, address: 30 },
   letter: { pair: 5, account: 5, address: 30 },
   code: { pair: 10, account: 30, address: 100 },
+  // Of who is signed in, and tries to learn the password that made it so.
+  password: { pair: 10, account: 30, address: 100 },
 }
 
 export interface Try {
@@ -39,14 +41,36 @@ const countersOf = ({ kind, account, address }: Try) => {
   ]
 }
 
+const daySeconds = 86_400
+
+/** Letters that an organization can make us write: in a day, and to one address in a day. */
+const invitationBounds = { tenant: 100, pair: 5, email: 10 }
+
+const invitationCounters = (tenantId: string, email: string) => [
+  { name: `invitation:pair:${tenantId} ${email}`, most: invitationBounds.pair },
+  { name: `invitation:email:${email}`, most: invitationBounds.email },
+  { name: `invitation:tenant:${tenantId}`, most: invitationBounds.tenant },
+]
+
+const retryAfter = (endsAt: Date, now: Date): Record<string, string> => ({
+  'Retry-After': String(Math.max(1, Math.ceil((endsAt.getTime() - now.getTime()) / 1000))),
+})
+
 export const createLimits = ({ attempts }: Pick<Store, 'attempts'>, now: () => Date) => ({
+  /** @throws OAuthError 429 `too_many_invitations` */
+  countInvitation: async (tenantId: string, email: string): Promise<void> => {
+    for (const { name, most } of invitationCounters(tenantId, email)) {
+      const one = { name, windowSeconds: daySeconds, now: now() }
+      const { count, endsAt } = await attempts.count(one)
+      if (count > most) throw refusePerson('too_many_invitations', retryAfter(endsAt, now()))
+    }
+  },
   /** Counts before the work is done. @throws OAuthError 429 `too_many_attempts` */
   count: async (one: Try): Promise<void> => {
     for (const { name, most } of countersOf(one)) {
       const { count, endsAt } = await attempts.count({ name, windowSeconds, now: now() })
       if (count <= most) continue
-      const seconds = Math.max(1, Math.ceil((endsAt.getTime() - now().getTime()) / 1000))
-      throw refusePerson('too_many_attempts', { 'Retry-After': String(seconds) })
+      throw refusePerson('too_many_attempts', retryAfter(endsAt, now()))
     }
   },
   /** It was them: their own mistakes no longer count. The address goes on counting. */

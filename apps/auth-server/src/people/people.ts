@@ -12,6 +12,7 @@ import { hashAhead } from './hash-ahead.js'
 import { createLetters } from './letters.js'
 import { createLimits, type Limits } from './limits.js'
 import { type Mailer, missingMailer, printingMailer, webhookMailer } from './mailer.js'
+import { createOrganizations, type Organizations } from './organizations.js'
 import { createPasswords, type PasswordCost } from './passwords.js'
 import type { PeopleConfig } from './people-config.js'
 import type { People, PersonSession } from './person.js'
@@ -38,6 +39,7 @@ export interface PeopleAtSignIn {
   people: People
   accounts: Accounts
   limits: Limits
+  organizations: Organizations
   config: PeopleConfig
 }
 
@@ -120,5 +122,7 @@ export const openPeople = (options: PeopleOptions): PeopleAtSignIn => {
     },
   }
   const accounts = createAccounts({ load, reload, passwords, isBreached })
-  return { people, accounts, limits: createLimits(store, now), config }
+  const limits = createLimits(store, now)
+  const organizations = createOrganizations({ store, letters, limits, newId, now })
+  return { people, accounts, limits, organizations, config }
 }

@@ -19,6 +19,17 @@ const statusByReason = {
   wrong_password: 401,
   no_password: 400,
   provider_unknown: 404,
+  name_missing: 400,
+  organization_rights: 403,
+  last_owner: 409,
+  member_gone: 404,
+  already_member: 409,
+  invitation_gone: 404,
+  invitation_over: 400,
+  invitation_for_another: 403,
+  invitation_unconfirmed: 403,
+  too_many_invitations: 429,
+  not_sure: 400,
 } as const
 
 export type PersonRefusal = keyof typeof statusByReason

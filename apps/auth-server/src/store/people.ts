@@ -102,6 +102,10 @@ export const peopleStore = ({ drizzle, read }: Database) => ({
   /** Once; whoever is a member already keeps their role. */
   join: (member: NewMember): Promise<void> => insertMember(drizzle, member),
 
+  rename: async (sub: string, name: string, now: Date): Promise<void> => {
+    await drizzle.update(users).set({ name, updatedAt: now }).where(eq(users.id, sub))
+  },
+
   confirmEmail: async (sub: string): Promise<void> => {
     await drizzle.update(users).set({ emailVerified: true }).where(eq(users.id, sub))
   },

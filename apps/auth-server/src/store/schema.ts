@@ -471,9 +471,12 @@ export const invitations = pgTable(
     organizationId: text('tenant_id')
       .notNull()
       .references(() => tenants.tenantId, { onDelete: 'cascade' }),
+    /** In small letters. */
     email: text('email').notNull(),
-    role: text('role'),
-    status: text('status').notNull(),
+    role: text('role').$type<'admin' | 'member'>().notNull(),
+    status: text('status').$type<'pending' | 'accepted' | 'canceled'>().notNull(),
+    /** Of the link in the newest letter. Better-auth wants it nullable, and never writes here. */
+    tokenHash: text('token_hash').unique(),
     expiresAt: at('expires_at').notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
     inviterId: text('inviter_id')
@@ -481,8 +484,11 @@ export const invitations = pgTable(
       .references(() => users.id, { onDelete: 'cascade' }),
   },
   (table) => [
-    index('invitations_tenant_id').on(table.organizationId),
-    index('invitations_email').on(table.email),
+    uniqueIndex('invitations_pending')
+      .on(table.organizationId, table.email)
+      .where(sql`status = 'pending'`),
+    index('invitations_inviter_id').on(table.inviterId),
+    index('invitations_expires_at').on(table.expiresAt),
   ],
 )
 

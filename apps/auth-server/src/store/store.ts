@@ -12,8 +12,10 @@ import { delegationRulesStore } from './delegation-rules.js'
 import { delegationsStore } from './delegations.js'
 import { deviceCodesStore } from './device-codes.js'
 import { idempotencyKeysStore } from './idempotency-keys.js'
+import { invitationsStore } from './invitations.js'
 import { type FanOut, issuancesStore } from './issuances.js'
 import { ledgerStore } from './ledger.js'
+import { membersStore } from './members.js'
 import { peopleStore } from './people.js'
 import { refreshTokensStore } from './refresh-tokens.js'
 import { registrationsStore } from './registrations.js'
@@ -34,7 +36,9 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   deviceCodes: deviceCodesStore(database),
   idempotencyKeys: idempotencyKeysStore(database),
   issuances: issuancesStore(database, fanOut, now),
+  invitations: invitationsStore(database),
   ledger: ledgerStore(database, now),
+  members: membersStore(database),
   people: peopleStore(database),
   refreshTokens: refreshTokensStore(database),
   registrations: registrationsStore(database),

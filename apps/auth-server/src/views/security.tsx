@@ -1,5 +1,5 @@
 /** What a person can change about their own sign-in, and which organization they act in. */
-import type { FC } from 'hono/jsx'
+import type { FC, PropsWithChildren } from 'hono/jsx'
 import type { Membership } from '../people/person.js'
 import { Button, Choice, Field, Form, Links, Notice, Page } from './page.js'
 import { passkeyAddScript } from './passkey-script.js'
@@ -9,12 +9,20 @@ export interface SecurityPageProps {
   base: string
   token: string
   email: string
+  name: string
   hasCodes: boolean
   passkeys: ReadonlyArray<{ id: string; name: string }>
   canAddPasskey: boolean
   problem?: string | undefined
   notice?: string | undefined
 }
+
+const Said: FC<{ problem?: string | undefined; notice?: string | undefined }> = (props) => (
+  <>
+    {props.problem === undefined ? null : <Notice kind="error">{props.problem}</Notice>}
+    {props.notice === undefined ? null : <Notice>{props.notice}</Notice>}
+  </>
+)
 
 const Password: FC = () => (
   <Field
@@ -24,6 +32,51 @@ const Password: FC = () => (
     autocomplete="current-password"
     required
   />
+)
+
+const Name: FC<SecurityPageProps> = ({ base, token, name }) => (
+  <section aria-labelledby="name">
+    <h2 id="name">{texts.security.nameTitle}</h2>
+    <Form action={`${base}/account/security/name`} token={token}>
+      <Field
+        name="name"
+        label={texts.people.name}
+        hint={texts.security.nameHint}
+        value={name}
+        autocomplete="name"
+        maxlength={200}
+        required
+      />
+      <Button kind="quiet">{texts.security.saveName}</Button>
+    </Form>
+  </section>
+)
+
+const ChangePassword: FC<SecurityPageProps> = ({ base, token }) => (
+  <section aria-labelledby="password">
+    <h2 id="password">{texts.security.passwordTitle}</h2>
+    <p>{texts.security.passwordHint}</p>
+    <Form action={`${base}/account/security/password`} token={token}>
+      <Field
+        name="current"
+        label={texts.security.currentPassword}
+        type="password"
+        autocomplete="current-password"
+        required
+      />
+      <Field
+        name="next"
+        label={texts.security.newPassword}
+        type="password"
+        hint={texts.signUp.passwordHint}
+        autocomplete="new-password"
+        minlength={8}
+        maxlength={256}
+        required
+      />
+      <Button kind="quiet">{texts.security.savePassword}</Button>
+    </Form>
+  </section>
 )
 
 const Codes: FC<Pick<SecurityPageProps, 'base' | 'token' | 'hasCodes'>> = ({
@@ -81,9 +134,10 @@ const Passkeys: FC<SecurityPageProps> = ({ base, token, passkeys, canAddPasskey 
 
 export const SecurityPage: FC<SecurityPageProps> = (props) => (
   <Page title={texts.security.title} script={props.canAddPasskey ? passkeyAddScript : undefined}>
-    {props.problem === undefined ? null : <Notice kind="error">{props.problem}</Notice>}
-    {props.notice === undefined ? null : <Notice>{props.notice}</Notice>}
+    <Said {...props} />
     <p>{texts.security.intro(props.email)}</p>
+    <Name {...props} />
+    <ChangePassword {...props} />
     <Codes {...props} />
     <Passkeys {...props} />
     <Links items={[[`${props.base}/account`, texts.people.back]]} />
@@ -153,20 +207,25 @@ export interface OrganizationsPageProps {
   returnTo: string
   memberships: readonly Membership[]
   activeTenantId: string | undefined
+  problem?: string | undefined
+  notice?: string | undefined
 }
 
-export const OrganizationsPage: FC<OrganizationsPageProps> = (props) => {
+/** Its children are about the one that they act in. */
+export const OrganizationsPage: FC<PropsWithChildren<OrganizationsPageProps>> = (props) => {
   const open = props.memberships.filter(({ disabled }) => !disabled)
   if (open.length === 0) {
     return (
       <Page title={texts.organizations.title}>
+        <Said {...props} />
         <Notice>{texts.organizations.none}</Notice>
       </Page>
     )
   }
   const chosen = props.activeTenantId ?? (open.length === 1 ? open[0]?.tenant_id : undefined)
   return (
-    <Page title={texts.organizations.title}>
+    <Page title={texts.organizations.title} wide>
+      <Said {...props} />
       <Form action={`${props.base}/account/organization`} token={props.token}>
         <input type="hidden" name="return_to" value={props.returnTo} />
         <fieldset>
@@ -185,6 +244,7 @@ export const OrganizationsPage: FC<OrganizationsPageProps> = (props) => {
         </fieldset>
         <Button>{texts.organizations.choose}</Button>
       </Form>
+      {props.children}
     </Page>
   )
 }

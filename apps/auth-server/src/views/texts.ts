@@ -93,6 +93,14 @@ const security = {
   passkeyOf: (made: Date) => `Passkey of ${made.toISOString().slice(0, 10)}`,
   remove: 'Remove',
   saved: 'Saved.',
+  nameTitle: 'Your name',
+  nameHint: 'Applications show it, and others in your organizations see it.',
+  saveName: 'Save the name',
+  passwordTitle: 'Password',
+  passwordHint: 'A new password ends your sessions in all other browsers.',
+  currentPassword: 'Current password',
+  newPassword: 'New password',
+  savePassword: 'Save the new password',
 }
 
 const organizations = {
@@ -102,6 +110,47 @@ const organizations = {
   choose: 'Continue',
   roles: { owner: 'Owner', admin: 'Administrator', member: 'Member' },
   off: 'Switched off',
+}
+
+const members = {
+  title: (organization: string) => `Members of ${organization}`,
+  saved: 'Saved.',
+  invited: 'The invitation is on its way.',
+  joined: 'You are a member now.',
+  left: 'You have left the organization. Whatever acted for you in its name has ended.',
+  makeRole: (name: string, role: 'owner' | 'admin' | 'member') =>
+    ({
+      owner: `Make ${name} an owner`,
+      admin: `Make ${name} an administrator`,
+      member: `Make ${name} a member`,
+    })[role],
+  remove: (name: string) => `Remove ${name}`,
+  removeHint: 'Removing somebody also ends at once whatever acts for them in its name.',
+  morePeople: 'More members',
+  fewerPeople: 'Members before',
+  invite: 'Invite somebody',
+  inviteHint: 'They get a letter with a link, which works for seven days, once.',
+  role: 'As',
+  send: 'Send the invitation',
+  open: 'Invitations without an answer',
+  openUntil: (email: string, role: string, until: Date) =>
+    `${email} · ${role} · until ${until.toISOString().slice(0, 10)}`,
+  again: (email: string) => `Send ${email} a new link`,
+  cancel: (email: string) => `Withdraw the invitation of ${email}`,
+  leaveTitle: (organization: string) => `Leave ${organization}`,
+  leaveHint:
+    'Whatever acts for you in its name ends at once. To come back, you need an invitation.',
+  sure: 'Yes, I want to leave',
+  leave: 'Leave',
+}
+
+const invitation = {
+  title: (organization: string) => `Join ${organization}`,
+  titleOver: 'Invitation',
+  ask: (organization: string, role: string, email: string) =>
+    `You are invited to ${organization}, as: ${role}. You are signed in as ${email}.`,
+  accept: 'Join',
+  toAccount: 'To my account',
 }
 
 const refusals = {
@@ -125,6 +174,20 @@ const refusals = {
   wrong_password: 'The password is wrong.',
   no_password: 'Your account has no password: set one by “I forgot my password”.',
   provider_unknown: 'There is no such way to sign in.',
+  name_missing: 'Enter a name.',
+  organization_rights: 'In this organization you cannot do that. Ask an owner of it.',
+  last_owner: 'An organization needs an owner. Make somebody else one first.',
+  member_gone: 'That person is no member any more.',
+  already_member: 'That person is a member already.',
+  invitation_gone: 'That invitation was answered or withdrawn in the meantime.',
+  invitation_over:
+    'This invitation has been used or withdrawn, or it is too old. Ask whoever sent it for a new one.',
+  invitation_for_another:
+    'This invitation was sent to another e-mail address than yours. Sign out, and sign in with that one.',
+  invitation_unconfirmed:
+    'Your e-mail address is not confirmed. Set a new password by “I forgot my password”: its letter confirms the address.',
+  too_many_invitations: 'That is too many invitations for now. Wait a day, or withdraw some.',
+  not_sure: 'Say that you are sure, and send it again.',
 }
 
 const letters = {
@@ -140,6 +203,11 @@ const letters = {
     subject: 'You have an account already',
     text: 'Somebody tried to create an account with this e-mail address, which has one already. If that was you, sign in:',
   },
+  invitation: ({ organization, inviter }: { organization: string; inviter: string }) => ({
+    subject: `You are invited to ${organization}`,
+    text: `${inviter} invites you to ${organization}. To join, open this link within seven days, and sign in with this e-mail address:`,
+    ignore: 'If you do not want to join, you need not do anything.',
+  }),
   ignore: 'If it was not you, you need not do anything.',
 }
 
@@ -154,6 +222,8 @@ export const texts = {
   twoFactor,
   security,
   organizations,
+  members,
+  invitation,
   refusals,
   letters,
   logout,
