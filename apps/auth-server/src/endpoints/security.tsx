@@ -1,6 +1,7 @@
 /** A person's own settings: codes, passkeys, and the organization that they act in. */
 import { OAuthError } from '@behalf/protocol'
 import type { Context, Handler } from 'hono'
+import { formTargetsOf } from '../authorization/waiting.js'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
@@ -125,13 +126,14 @@ export const removePasskey = (deps: Deps): Handler<Env> =>
 const organizationPath = '/account/organization'
 
 export const organizationsPage = (deps: Deps): Handler<Env> =>
-  withSession(organizationPath, deps, (c, session) => {
+  withSession(organizationPath, deps, async (c, session) => {
     const { memberships, activeTenantId } = session
     const returnTo = returnToOf(c.req.query('return_to'), deps)
     const token = issueFormToken(c, deps.issuer, session.id)
     const base = baseOf(deps.issuer)
     const page = { base, token, returnTo, memberships, activeTenantId }
-    return answerPage(c, <OrganizationsPage {...page} />)
+    const formTargets = await formTargetsOf(returnTo, deps)
+    return answerPage(c, <OrganizationsPage {...page} />, { formTargets })
   })
 
 /** The switcher. */
