@@ -3,6 +3,10 @@
 export const consent = {
   agentTitle: (name: string) => `${name} wants to act for you`,
   appTitle: (name: string) => `${name} wants to use your account`,
+  logo: (name: string) => `Logo of ${name}`,
+  home: (name: string) => `About ${name} (new window)`,
+  policy: (name: string) => `Privacy policy of ${name} (new window)`,
+  terms: (name: string) => `Terms of ${name} (new window)`,
   signedInAs: 'You are signed in as',
   goesTo: 'The answer goes to',
   unverified: 'The name is what the application calls itself. Go on only if you know this address.',
