@@ -8,6 +8,7 @@ import {
   openPeopleServer,
   type PeopleServer,
 } from './browser.js'
+import { docs } from './harness.js'
 
 const pages = (origin: string) => ({
   logo_uri: `${origin}/logo.png`,
@@ -26,14 +27,16 @@ const setPages = (by: string, origin: string): Promise<unknown> => {
   const { logo_uri, client_uri, policy_uri, tos_uri } = pages(origin)
   return server.database.write(
     `update clients set registered_by = $1, logo_uri = $2, client_uri = $3, policy_uri = $4,
-      tos_uri = $5 where client_id = 'conf' returning client_id`,
-    [by, logo_uri, client_uri, policy_uri, tos_uri],
+      tos_uri = $5, resources = array[$6] where client_id = 'conf' returning client_id`,
+    [by, logo_uri, client_uri, policy_uri, tos_uri, docs],
   )
 }
 
-const ask = () => {
+const ask = async () => {
   const query = authorizeQuery(createPKCE(), { client_id: 'conf', redirect_uri: appUri })
-  return openBrowser(server, 'usr_alice').authorize(query)
+  const page = await openBrowser(server, 'usr_alice').authorize(query)
+  expect(page.status).toBe(200)
+  return page
 }
 
 const imagesOf = ({ headers }: { headers: Headers }): string | undefined =>

@@ -38,6 +38,8 @@ const openAgent = async () => {
   return { redirectUri: `${origin}/callback`, close }
 }
 
+const deviceCode = 'urn:ietf:params:oauth:grant-type:device_code'
+
 const configOf = (resource: string, redirectUri: string, more: object) => ({
   tenants: [{ tenant_id: 'acme', name: 'Acme', limits: { cost_budget_usd: 100 } }],
   resources: [
@@ -56,11 +58,19 @@ const configOf = (resource: string, redirectUri: string, more: object) => ({
       kind: 'agent',
       tenant_id: 'acme',
       client_secret: secretOf('assistant'),
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: ['authorization_code', 'refresh_token', deviceCode],
       redirect_uris: [redirectUri],
       scope: 'docs:read',
       resources: [resource],
       agent_limits: { cost_budget_usd: 50 },
+    },
+    {
+      client_id: 'website',
+      client_name: 'Notes',
+      kind: 'app',
+      token_endpoint_auth_method: 'none',
+      redirect_uris: ['https://notes.example/callback'],
+      scope: 'openid email docs:read',
     },
     {
       client_id: 'docs-server',
@@ -97,7 +107,7 @@ const openTools = (issuer: string, resource: string) => {
   return { guard, listener }
 }
 
-export const openWorld = async () => {
+export const openWorld = async (more: object = {}) => {
   const [tools, agent, database] = await Promise.all([open(), openAgent(), createDatabase()])
   const resource = `${tools.origin}/mcp`
   const letters: Letter[] = []
@@ -106,7 +116,7 @@ export const openWorld = async () => {
     host: '127.0.0.1',
     port: 0,
     secret: serverSecret,
-    config: parseConfig(JSON.stringify(configOf(resource, agent.redirectUri, {})), {}),
+    config: parseConfig(JSON.stringify(configOf(resource, agent.redirectUri, more)), {}),
     log: pino({ level: 'silent' }),
     passwordCost: quickPasswords,
     mailer: async (letter) => {
@@ -130,13 +140,16 @@ export const openWorld = async () => {
 export type World = Awaited<ReturnType<typeof openWorld>>
 
 /** Where the agent sends the person. */
-export const startAuthorization = ({ issuer, redirectUri, resource }: World) => {
+export const startAuthorization = (
+  { issuer, redirectUri, resource }: World,
+  client: 'assistant' | 'website' = 'assistant',
+) => {
   const pkce = createPKCE()
   const query = new URLSearchParams({
     response_type: 'code',
-    client_id: 'assistant',
-    redirect_uri: redirectUri,
-    scope: 'docs:read',
+    client_id: client,
+    ...(client === 'assistant' && { redirect_uri: redirectUri }),
+    scope: client === 'assistant' ? 'docs:read' : 'openid email docs:read',
     state: 'xyz',
     code_challenge: pkce.challenge,
     code_challenge_method: 'S256',
