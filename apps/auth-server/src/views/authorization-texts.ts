@@ -24,6 +24,7 @@ export const consent = {
   },
   organization: 'As a member of',
   limits: 'Your limits',
+  notYet: 'Nothing is allowed yet. Look at your limits again: one of them is not right.',
   cap: 'It may spend, in USD',
   capHint: (most: string | undefined, spent: string | undefined) =>
     [
@@ -66,6 +67,9 @@ export const account = {
   neverUsed: 'not used yet',
   stop: 'Stop',
   revoke: (name: string) => `Take back everything from ${name}`,
+  security: 'Sign-in and security',
+  organization: 'Choose another organization',
+  signOut: 'Sign out',
   done: 'Taken back. It ends everywhere within seconds.',
   gone: 'That was over already.',
 }

@@ -122,6 +122,7 @@ const Limits: FC<ConsentPageProps & { limits: LimitFields }> = ({
       value={limits.cost_budget_usd}
       hint={words.capHint(mostUsd, spentUsd)}
       fault={faults.cost_budget_usd && words.capFault}
+      autofocus={faults.cost_budget_usd === true}
       inputmode="decimal"
       autocomplete="off"
       maxlength={30}
@@ -133,6 +134,7 @@ const Limits: FC<ConsentPageProps & { limits: LimitFields }> = ({
       value={limits.requests_per_hour}
       hint={words.requestsHint}
       fault={faults.requests_per_hour && words.requestsFault}
+      autofocus={faults.requests_per_hour === true && faults.cost_budget_usd !== true}
       inputmode="numeric"
       autocomplete="off"
       maxlength={10}
@@ -194,6 +196,9 @@ export const ConsentPage: FC<ConsentPageProps> = (props) => {
       title={isAgent ? words.agentTitle(clientName) : words.appTitle(clientName)}
       picture={picture || undefined}
     >
+      {Object.values(props.faults).includes(true) ? (
+        <Notice kind="error">{words.notYet}</Notice>
+      ) : null}
       {about}
       <Facts rows={[[words.signedInAs, email]]} />
       <h2>{words.mayDo}</h2>
