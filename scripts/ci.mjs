@@ -55,7 +55,7 @@ const countOnNode = async (version) => {
 }
 
 const main = async () => {
-  const counts = [await countRun(`Node ${process.versions.node}`, [npm, ['test']])]
+  const counts = [await countRun(`Node ${process.versions.node}`, [npm, ['test']], { CI: 'true' })]
   for (const version of nodeVersions) counts.push(await countOnNode(version))
   const total = sum(counts)
   show(`\n${summary.join('\n')}\n\n${listFailures(total)}${sentence(total)}\n`)

@@ -1,8 +1,12 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+
+// What a browser shows does not depend on the database: once is enough.
+const once = process.env.BEHALF_TEST_DATABASE === 'postgres' ? ['test/browser/**'] : []
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'src/**/*.test.{ts,tsx}'],
+    exclude: [...configDefaults.exclude, ...once],
     globalSetup: ['test/database.setup.ts'],
     // Every file opens a database of its own; PGlite takes seconds to start on a busy machine.
     hookTimeout: 120_000,

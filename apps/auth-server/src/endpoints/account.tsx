@@ -8,6 +8,7 @@ import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
 import type { PersonSession } from '../people/person.js'
 import { AccountPage, type AccountPageProps } from '../views/account.js'
 import { answerPage } from '../views/answer-page.js'
+import { texts } from '../views/texts.js'
 import { basePath, seeOther, signInPath } from './page-paths.js'
 
 const findSession = async (c: Context<Env>, deps: Deps): Promise<PersonSession | undefined> => {
@@ -23,6 +24,17 @@ const noticeOf = (c: Context<Env>): AccountPageProps['notice'] => {
   return said === 'done' || said === 'gone' ? said : undefined
 }
 
+const linksOf = ({ memberships }: PersonSession, deps: Deps): AccountPageProps['links'] => {
+  const base = basePath(deps)
+  const words = texts.account
+  const isInMany = memberships.filter(({ disabled }) => !disabled).length > 1
+  return [
+    ...(isInMany ? [[`${base}/account/organization`, words.organization] as const] : []),
+    [`${base}/account/security`, words.security],
+    [`${base}/logout`, words.signOut],
+  ]
+}
+
 export const accountEndpoint = (deps: Deps): Handler<Env> =>
   async function accountEndpoint(c) {
     const session = await findSession(c, deps)
@@ -32,6 +44,7 @@ export const accountEndpoint = (deps: Deps): Handler<Env> =>
         action={`${basePath(deps)}/account/revoke`}
         token={issueFormToken(c, deps.issuer, session.id)}
         email={session.person.email}
+        links={linksOf(session, deps)}
         consents={await actingFor(session, deps)}
         notice={noticeOf(c)}
       />

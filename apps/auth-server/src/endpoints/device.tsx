@@ -8,6 +8,7 @@ import {
   chosenTenant,
   malformedConsent,
 } from '../authorization/agreement.js'
+import { imagesOf } from '../authorization/client-pages.js'
 import { readLimitFields } from '../authorization/consent-limits.js'
 import { eligibleTenants, notAMember } from '../authorization/interaction.js'
 import type { Deps } from '../deps.js'
@@ -88,7 +89,8 @@ const question = async (
     },
     deps,
   )
-  return answerPage(c, page, { status: part.again ? 400 : 200 })
+  const status = part.again ? 400 : 200
+  return answerPage(c, page, { status, images: imagesOf(asked.client) })
 }
 
 /** Binds the code to this session, which from then on is the only one that can answer. */

@@ -2,6 +2,7 @@
 
 import { OAuthError } from '@behalf/protocol'
 import type { Context, Handler } from 'hono'
+import { formTargetsOf } from '../authorization/waiting.js'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
@@ -61,7 +62,7 @@ const showOrganizations = async (
     >
       {membership ? <Organization {...{ ...shared, membership, view, email }} /> : null}
     </OrganizationsPage>,
-    { status: refused?.status ?? 200 },
+    { status: refused?.status ?? 200, formTargets: await formTargetsOf(returnTo, deps) },
   )
 }
 

@@ -3,6 +3,7 @@ import { formatUsd } from '@behalf/protocol'
 import type { Context } from 'hono'
 import type { Child } from 'hono/jsx'
 import type { Asked } from '../authorization/agreement.js'
+import { clientPages, imagesOf } from '../authorization/client-pages.js'
 import {
   canDelegate,
   type Faults,
@@ -75,6 +76,7 @@ export const consentPage = async (
       hidden={question.hidden}
       isAgent={isAgent}
       clientName={client.client_name ?? client.client_id}
+      pages={clientPages(client)}
       about={question.about}
       email={session.person.email}
       targets={await targetsOf(request, deps)}
@@ -111,5 +113,6 @@ export const showConsent = async (
   }
   const status = again ? 400 : 200
   const page = await consentPage(c, question, deps)
-  return answerPage(c, page, { status, formTargets: [redirectOrigin(redirectUri)] })
+  const formTargets = [redirectOrigin(redirectUri)]
+  return answerPage(c, page, { status, formTargets, images: imagesOf(request.client) })
 }

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import { OAuthError } from '@behalf/protocol'
 import type { Context, Handler } from 'hono'
+import { formTargetsOf } from '../authorization/waiting.js'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
@@ -40,7 +41,7 @@ interface Shown {
 export const canUsePasskeys = ({ issuer }: Deps): boolean =>
   isIP(new URL(issuer).hostname.replace(/^\[|\]$/g, '')) === 0
 
-const showSignIn = (c: Context<Env>, shown: Shown, deps: Deps): Response => {
+const showSignIn = async (c: Context<Env>, shown: Shown, deps: Deps): Promise<Response> => {
   const passkeys = canUsePasskeys(deps)
   const { config } = deps.signIn
   const page = (
@@ -56,7 +57,9 @@ const showSignIn = (c: Context<Env>, shown: Shown, deps: Deps): Response => {
     />
   )
   const status = shown.refused?.status ?? 200
-  return answerPage(c, page, { status, script: passkeys ? passkeySignInScript : undefined })
+  const formTargets = await formTargetsOf(shown.returnTo, deps)
+  const script = passkeys ? passkeySignInScript : undefined
+  return answerPage(c, page, { status, formTargets, script })
 }
 
 /** What comes back from elsewhere with an error. Theirs are not shown: anybody can write them. */

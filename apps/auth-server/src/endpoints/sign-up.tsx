@@ -1,6 +1,7 @@
 /** A new account, and the letter that confirms its address. */
 
 import type { Context, Handler } from 'hono'
+import { formTargetsOf } from '../authorization/waiting.js'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, issueFormToken } from '../middleware/form-token.js'
@@ -21,11 +22,16 @@ const signInLink = (returnTo: string, { issuer }: Deps): readonly [string, strin
   texts.people.signIn,
 ]
 
-const showSignUp = (c: Context<Env>, { refused, ...shown }: Shown, deps: Deps): Response => {
+const showSignUp = async (
+  c: Context<Env>,
+  { refused, ...shown }: Shown,
+  deps: Deps,
+): Promise<Response> => {
   const token = issueFormToken(c, deps.issuer, undefined)
   const base = baseOf(deps.issuer)
   const page = <SignUpPage base={base} token={token} problem={refused?.text} {...shown} />
-  return answerPage(c, page, { status: refused?.status ?? 200 })
+  const formTargets = await formTargetsOf(shown.returnTo, deps)
+  return answerPage(c, page, { status: refused?.status ?? 200, formTargets })
 }
 
 const showClosed = (c: Context<Env>, returnTo: string, deps: Deps): Response => {
@@ -69,12 +75,14 @@ interface Confirmation {
   refused?: Refused
 }
 
-const showConfirm = (c: Context<Env>, shown: Confirmation, deps: Deps): Response => {
+const showConfirm = async (c: Context<Env>, shown: Confirmation, deps: Deps): Promise<Response> => {
   const token = issueFormToken(c, deps.issuer, undefined)
   const { letter, returnTo, refused } = shown
   const base = baseOf(deps.issuer)
   const page = { base, token, letter, returnTo, problem: refused?.text }
-  return answerPage(c, <VerifyEmailPage {...page} />, { status: refused?.status ?? 200 })
+  const formTargets = await formTargetsOf(returnTo, deps)
+  const status = refused?.status ?? 200
+  return answerPage(c, <VerifyEmailPage {...page} />, { status, formTargets })
 }
 
 export const verifyEmailForm = (deps: Deps): Handler<Env> =>

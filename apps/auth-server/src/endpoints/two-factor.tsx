@@ -2,6 +2,7 @@
 
 import type { Context, Handler } from 'hono'
 import { getCookie } from 'hono/cookie'
+import { formTargetsOf } from '../authorization/waiting.js'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { checkFormToken, cookieName, issueFormToken } from '../middleware/form-token.js'
@@ -17,14 +18,15 @@ import {
   setCookies,
 } from './person-page.js'
 
-const showCode = (
+const showCode = async (
   c: Context<Env>,
   { returnTo, refused }: { returnTo: string; refused?: Refused },
-  { issuer }: Deps,
-): Response => {
-  const token = issueFormToken(c, issuer, undefined)
-  const page = { base: baseOf(issuer), token, returnTo, problem: refused?.text }
-  return answerPage(c, <TwoFactorPage {...page} />, { status: refused?.status ?? 200 })
+  deps: Deps,
+): Promise<Response> => {
+  const token = issueFormToken(c, deps.issuer, undefined)
+  const page = { base: baseOf(deps.issuer), token, returnTo, problem: refused?.text }
+  const formTargets = await formTargetsOf(returnTo, deps)
+  return answerPage(c, <TwoFactorPage {...page} />, { status: refused?.status ?? 200, formTargets })
 }
 
 export const twoFactorForm = (deps: Deps): Handler<Env> =>

@@ -1,7 +1,7 @@
 /** "What may act for me": consents, what is going on under them, what it cost, and taking it back. */
 import type { FC } from 'hono/jsx'
 import type { LiveConnection, LiveConsent } from '../authorization/acting-for.js'
-import { Button, Facts, Form, Notice, Page } from './page.js'
+import { Button, Facts, Form, Links, Notice, Page } from './page.js'
 import { texts } from './texts.js'
 
 const words = texts.account
@@ -10,6 +10,8 @@ export interface AccountPageProps {
   action: string
   token: string
   email: string
+  /** Where else one may want to go. */
+  links: ReadonlyArray<readonly [href: string, text: string]>
   consents: readonly LiveConsent[]
   /** What a form has just come to. */
   notice: 'done' | 'gone' | undefined
@@ -74,7 +76,14 @@ const ConsentCard: FC<FormProps & { consent: LiveConsent }> = ({ action, token, 
   </section>
 )
 
-export const AccountPage: FC<AccountPageProps> = ({ action, token, email, consents, notice }) => (
+export const AccountPage: FC<AccountPageProps> = ({
+  action,
+  token,
+  email,
+  links,
+  consents,
+  notice,
+}) => (
   <Page title={words.title} wide>
     <p>{email}</p>
     {notice === undefined ? null : <Notice>{words[notice]}</Notice>}
@@ -82,5 +91,6 @@ export const AccountPage: FC<AccountPageProps> = ({ action, token, email, consen
     {consents.map((consent) => (
       <ConsentCard action={action} token={token} consent={consent} />
     ))}
+    <Links items={links} />
   </Page>
 )

@@ -3,6 +3,10 @@
 export const consent = {
   agentTitle: (name: string) => `${name} wants to act for you`,
   appTitle: (name: string) => `${name} wants to use your account`,
+  logo: (name: string) => `Logo of ${name}`,
+  home: (name: string) => `About ${name} (new window)`,
+  policy: (name: string) => `Privacy policy of ${name} (new window)`,
+  terms: (name: string) => `Terms of ${name} (new window)`,
   signedInAs: 'You are signed in as',
   goesTo: 'The answer goes to',
   unverified: 'The name is what the application calls itself. Go on only if you know this address.',
@@ -20,6 +24,7 @@ export const consent = {
   },
   organization: 'As a member of',
   limits: 'Your limits',
+  notYet: 'Nothing is allowed yet. Look at your limits again: one of them is not right.',
   cap: 'It may spend, in USD',
   capHint: (most: string | undefined, spent: string | undefined) =>
     [
@@ -62,6 +67,9 @@ export const account = {
   neverUsed: 'not used yet',
   stop: 'Stop',
   revoke: (name: string) => `Take back everything from ${name}`,
+  security: 'Sign-in and security',
+  organization: 'Choose another organization',
+  signOut: 'Sign out',
   done: 'Taken back. It ends everywhere within seconds.',
   gone: 'That was over already.',
 }

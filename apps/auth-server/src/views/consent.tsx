@@ -1,5 +1,6 @@
 /** The consent page: who asks, for what, as a member of what, and within which limits. */
 import type { Child, FC } from 'hono/jsx'
+import type { ClientPages } from '../authorization/client-pages.js'
 import { expiryDays, type Faults, type LimitFields } from '../authorization/consent-limits.js'
 import type { Membership } from '../people/person.js'
 import { Button, Choice, Facts, Field, Form, Notice, Page } from './page.js'
@@ -21,6 +22,7 @@ export interface ConsentPageProps {
   hidden: readonly [name: string, value: string]
   isAgent: boolean
   clientName: string
+  pages: ClientPages
   /** What else is known of who asks. */
   about: Child
   email: string
@@ -120,6 +122,7 @@ const Limits: FC<ConsentPageProps & { limits: LimitFields }> = ({
       value={limits.cost_budget_usd}
       hint={words.capHint(mostUsd, spentUsd)}
       fault={faults.cost_budget_usd && words.capFault}
+      autofocus={faults.cost_budget_usd === true}
       inputmode="decimal"
       autocomplete="off"
       maxlength={30}
@@ -131,6 +134,7 @@ const Limits: FC<ConsentPageProps & { limits: LimitFields }> = ({
       value={limits.requests_per_hour}
       hint={words.requestsHint}
       fault={faults.requests_per_hour && words.requestsFault}
+      autofocus={faults.requests_per_hour === true && faults.cost_budget_usd !== true}
       inputmode="numeric"
       autocomplete="off"
       maxlength={10}
@@ -151,6 +155,28 @@ const Limits: FC<ConsentPageProps & { limits: LimitFields }> = ({
   </>
 )
 
+const Outside: FC<{ href: string | undefined; text: string }> = ({ href, text }) =>
+  href === undefined ? null : (
+    <li>
+      <a href={href} target="_blank" rel="noopener noreferrer">
+        {text}
+      </a>
+    </li>
+  )
+
+/** In a window of their own, so that the question stays where it is. */
+const ClientLinks: FC<{ name: string; pages: ClientPages }> = ({ name, pages }) => {
+  const { home, policy, terms } = pages
+  if ((home ?? policy ?? terms) === undefined) return null
+  return (
+    <ul class="links">
+      <Outside href={home} text={words.home(name)} />
+      <Outside href={policy} text={words.policy(name)} />
+      <Outside href={terms} text={words.terms(name)} />
+    </ul>
+  )
+}
+
 /** Where the answer goes: the one thing that an application cannot choose as it likes. */
 export const Destination: FC<{ host: string; isLoopback: boolean }> = ({ host, isLoopback }) => (
   <>
@@ -162,10 +188,17 @@ export const Destination: FC<{ host: string; isLoopback: boolean }> = ({ host, i
 )
 
 export const ConsentPage: FC<ConsentPageProps> = (props) => {
-  const { isAgent, clientName, about, email, targets, limits, hidden } = props
+  const { isAgent, clientName, pages, about, email, targets, limits, hidden } = props
   const [name, value] = hidden
+  const picture = pages.logo && { src: pages.logo, alt: words.logo(clientName) }
   return (
-    <Page title={isAgent ? words.agentTitle(clientName) : words.appTitle(clientName)}>
+    <Page
+      title={isAgent ? words.agentTitle(clientName) : words.appTitle(clientName)}
+      picture={picture || undefined}
+    >
+      {Object.values(props.faults).includes(true) ? (
+        <Notice kind="error">{words.notYet}</Notice>
+      ) : null}
       {about}
       <Facts rows={[[words.signedInAs, email]]} />
       <h2>{words.mayDo}</h2>
@@ -186,6 +219,7 @@ export const ConsentPage: FC<ConsentPageProps> = (props) => {
           </Button>
         </div>
       </Form>
+      <ClientLinks name={clientName} pages={pages} />
     </Page>
   )
 }

@@ -8,12 +8,20 @@ export interface PageProps {
   title: string
   /** For lists and tables. */
   wide?: boolean
+  /** Above the heading. `answerPage` has to let it in. */
+  picture?: { src: string; alt: string } | undefined
   /** Text of a script that makes the page nicer. `answerPage` must be given the same. */
   script?: string | undefined
 }
 
 /** The frame. One heading, one `main`. */
-export const Page: FC<PropsWithChildren<PageProps>> = ({ title, wide, script, children }) => (
+export const Page: FC<PropsWithChildren<PageProps>> = ({
+  title,
+  wide,
+  picture,
+  script,
+  children,
+}) => (
   <html lang={texts.lang}>
     <head>
       <meta charset="utf-8" />
@@ -24,6 +32,16 @@ export const Page: FC<PropsWithChildren<PageProps>> = ({ title, wide, script, ch
     </head>
     <body>
       <main class={wide ? 'wide' : undefined}>
+        {picture === undefined ? null : (
+          <img
+            class="logo"
+            src={picture.src}
+            alt={picture.alt}
+            width="48"
+            height="48"
+            referrerpolicy="no-referrer"
+          />
+        )}
         <h1>{title}</h1>
         {children}
       </main>

@@ -37,6 +37,7 @@ main.wide { max-width: 46rem; }
 footer { padding: 1rem; color: var(--soft); font-size: .85rem; }
 h1 { font-size: 1.5rem; line-height: 1.2; margin: 0 0 1rem; letter-spacing: -.01em; }
 h2 { font-size: 1.1rem; line-height: 1.3; margin: 1.75rem 0 .5rem; }
+h3 { font-size: 1rem; line-height: 1.4; margin: 1.25rem 0 .35rem; }
 p { margin: 0 0 1rem; }
 a { color: var(--accent); text-underline-offset: .15em; }
 code { font-family: ui-monospace, monospace; font-size: .92em; }
@@ -82,15 +83,24 @@ a.button + a.button { margin-top: .75rem; }
   list-style: none; }
 .links li { margin: .35rem 0; }
 .card { padding: 1rem; margin: 0 0 1rem; border: 1px solid var(--line); border-radius: .7rem; }
+.card > :first-child { margin-top: 0; }
+.card > :last-child { margin-bottom: 0; }
+.card ul { margin: 0; padding-left: 1.25rem; }
+.hint + .row { margin-top: .75rem; }
 .facts { margin: 0 0 1rem; }
 .facts dt { color: var(--soft); font-size: .9rem; }
 .facts dd { margin: 0 0 .6rem; }
 .or { display: flex; align-items: center; gap: .75rem; margin: 1.25rem 0; color: var(--soft); }
 .or::before, .or::after { content: ""; flex: 1; border-top: 1px solid var(--line); }
 .codes { columns: 2; margin: 0 0 1rem; padding: 0; list-style: none; }
-.logo { display: block; width: 3rem; height: 3rem; border-radius: .6rem; object-fit: contain; }
+.logo { display: block; width: 3rem; height: 3rem; margin: 0 0 1rem; font-size: .7rem; overflow: hidden; border-radius: .6rem; object-fit: contain; }
 [hidden] { display: none; }
 @media (min-width: 30rem) { main { padding: 2.25rem 2.25rem; } }
+@media (min-width: 40rem) {
+  .wide .facts { display: grid; grid-template-columns: 11rem 1fr; gap: .35rem 1rem; }
+  .wide .facts dt, .wide .facts dd { margin: 0; font-size: 1rem; }
+  .wide .card button { width: auto; }
+}
 @media (prefers-contrast: more) { :root { --line: currentColor; --soft: var(--text); } }
 @media (forced-colors: active) { button { border: 2px solid ButtonText; } }
 `

@@ -105,7 +105,7 @@ const security = {
 
 const organizations = {
   title: 'Choose an organization',
-  ask: 'You are in more than one. What you do next is done in:',
+  ask: 'What you do next is done as a member of:',
   none: 'You are in no organization yet. Ask whoever runs this server.',
   choose: 'Continue',
   roles: { owner: 'Owner', admin: 'Administrator', member: 'Member' },
