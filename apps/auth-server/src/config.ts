@@ -162,8 +162,11 @@ const refreshTokens = z.strictObject({
   idle_seconds: seconds.optional(),
   /** However often it is used, after so long the person has to agree again. */
   absolute_seconds: seconds.optional(),
-  /** So long the same successor is answered to those who used a token at the same moment. */
-  grace_seconds: z.int().min(0).max(60).optional(),
+  /**
+   * So long the same successor is answered to those who use a token at the same moment. Up to half a
+   * second nobody is answered before it is over, so that nobody who has the answer can count on it.
+   */
+  grace_seconds: z.number().min(0).max(60).optional(),
 })
 
 /** What clients can have at most that the operator has not written down one by one. */

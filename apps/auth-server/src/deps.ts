@@ -29,6 +29,8 @@ export interface Deps {
   signIn: PeopleAtSignIn
   registration: Registration
   now: () => Date
+  /** Milliseconds. */
+  wait: (ms: number) => Promise<unknown>
   /** A fresh id such as `dlg_…`, 128 random bits. */
   newId: (prefix: 'at' | 'cns' | 'dlg' | 'lse' | 'rsv' | PersonPrefix) => string
   log: Logger

@@ -1,6 +1,7 @@
 /** Puts the server together: database, configuration, keys, routes, a port. */
 import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { createApp } from './app.js'
@@ -29,6 +30,8 @@ export interface ServerOptions {
   config: Config
   log: Logger
   now?: () => Date
+  /** Milliseconds. */
+  wait?: ((ms: number) => Promise<unknown>) | undefined
   /** Another source of people than this server's own. */
   people?: People | undefined
   mailer?: PeopleOptions['mailer']
@@ -62,12 +65,12 @@ const day = 24 * 3600
 const lifetimesOf = ({ refresh_tokens: wanted = {} }: Config): Lifetimes => ({
   refreshIdle: wanted.idle_seconds ?? 30 * day,
   refreshAbsolute: wanted.absolute_seconds ?? 90 * day,
-  refreshGrace: wanted.grace_seconds ?? 10,
+  refreshGrace: wanted.grace_seconds ?? 0.2,
 })
 
 /** Opens everything that needs no address. Takes the database over, and closes it. */
 export const openServer = async (options: ServerOptions) => {
-  const { config, database, log, now = () => new Date() } = options
+  const { config, database, log, now = () => new Date(), wait = sleep } = options
   const newId = createNewId()
   try {
     checkConfig(config)
@@ -86,7 +89,7 @@ export const openServer = async (options: ServerOptions) => {
     const { secret, mailer, passwordCost } = options
     return {
       depsFor: (issuer: string): Deps => {
-        const shared = { issuer, store, now, newId, log }
+        const shared = { issuer, store, now, wait, newId, log }
         const own = { secret, database, config: config.people, mailer, passwordCost }
         const signIn = openPeople({ ...shared, ...own })
         const openHolds = createOpenHolds(store.budgets, now)

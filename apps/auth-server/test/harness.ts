@@ -195,6 +195,8 @@ export interface TestServerOptions {
   secret?: string
   /** Where metadata documents of clients come from. */
   documentNetwork?: Partial<DocumentNetwork>
+  /** How it waits. Without it, it does not. */
+  wait?: (ms: number) => Promise<unknown>
   /** Share the database of another test server. */
   database?: Database
   /** In place of the server's own people. */
@@ -222,6 +224,7 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
     config,
     log,
     now: clock.now,
+    wait: options.wait ?? (async () => undefined),
     people: options.people,
     mailer: options.mailer,
     passwordCost: options.passwordCost ?? quickPasswords,

@@ -28,14 +28,23 @@ const findToken = async (form: Form, client: Client, deps: Deps): Promise<Refres
   return token
 }
 
+/** A longer grace cannot be waited for. Milliseconds. */
+const longestWait = 500
+
 /**
  * Clients without a single flight send the same token several times at once. For a moment they all
  * get the one successor, unless somebody has used that one already.
  */
-const isConcurrent = (token: RefreshToken, { now, lifetimes }: Deps): boolean => {
+const isConcurrent = (token: RefreshToken, arrivedAt: Date, { lifetimes }: Deps): boolean => {
   const { consumed_at: at, successor_used: isUsed } = token
   if (at === undefined || isUsed) return false
-  return now().getTime() < at.getTime() + lifetimes.refreshGrace * 1000
+  return arrivedAt.getTime() < at.getTime() + lifetimes.refreshGrace * 1000
+}
+
+/** Whoever has the answer, and comes again, comes after the moment: that is no accident any more. */
+const outwaitGrace = async ({ lifetimes, wait }: Deps): Promise<void> => {
+  const graceMs = lifetimes.refreshGrace * 1000
+  if (graceMs > 0 && graceMs <= longestWait) await wait(graceMs)
 }
 
 /** RFC 9700 §4.14.2: one of the two who have it is a thief, and nobody knows which. */
@@ -45,9 +54,9 @@ const refuseReuse = async (token: RefreshToken, { store, now }: Deps): Promise<n
   throw grantOver('The refresh token was used already.', 'refresh_token_reused')
 }
 
-const checkUsable = async (token: RefreshToken, deps: Deps): Promise<void> => {
+const checkUsable = async (token: RefreshToken, arrivedAt: Date, deps: Deps): Promise<void> => {
   if (token.consumed_at !== undefined) {
-    if (!isConcurrent(token, deps)) await refuseReuse(token, deps)
+    if (!isConcurrent(token, arrivedAt, deps)) await refuseReuse(token, deps)
     return
   }
   const now = deps.now()
@@ -79,7 +88,7 @@ const openSuccessor = (token: RefreshToken, { seal }: Deps): string =>
   seal.open(token.successor_sealed ?? '', sealName(token.token_hash))
 
 /** The successor: made here, or by somebody who came at the same moment. */
-const rotate = async (token: RefreshToken, deps: Deps): Promise<string> => {
+const rotate = async (token: RefreshToken, arrivedAt: Date, deps: Deps): Promise<string> => {
   if (token.consumed_at !== undefined) return openSuccessor(token, deps)
   const successor = newSecret('rt')
   const now = deps.now()
@@ -92,14 +101,17 @@ const rotate = async (token: RefreshToken, deps: Deps): Promise<string> => {
   if (await deps.store.refreshTokens.rotate(rotation, now)) return successor
   const used = await deps.store.refreshTokens.find(token.token_hash)
   if (!used) throw notYours()
-  await checkUsable(used, deps)
+  await checkUsable(used, arrivedAt, deps)
   return openSuccessor(used, deps)
 }
 
 /** Everything is weighed before the token is used up: a refusal leaves it as good as it was. */
 export const refreshToken: Grant = async ({ client, form }, deps) => {
+  const arrivedAt = deps.now()
   const token = await findToken(form, client, deps)
-  await checkUsable(token, deps)
+  await checkUsable(token, arrivedAt, deps)
   const issuance = await personIssuance(await grantOf(token, client, deps), form, deps)
-  return { ...issuance, refreshToken: await rotate(token, deps) }
+  const successor = await rotate(token, arrivedAt, deps)
+  await outwaitGrace(deps)
+  return { ...issuance, refreshToken: successor }
 }
