@@ -279,18 +279,13 @@ describe('who may', () => {
     expect([status, body.error]).toEqual([400, 'unauthorized_client'])
   })
 
-  test.each([
-    'password',
-    'implicit',
-    'refresh_token',
-    'authorization_code',
-    'urn:x:nope',
-    '__proto__',
-    'constructor',
-  ])('the grant type %s is not supported', async (grant_type) => {
-    const { status, body } = await server.token('orchestrator', { grant_type })
-    expect([status, body.error]).toEqual([400, 'unsupported_grant_type'])
-  })
+  test.each(['password', 'implicit', 'urn:x:nope', '__proto__', 'constructor'])(
+    'the grant type %s is not supported',
+    async (grant_type) => {
+      const { status, body } = await server.token('orchestrator', { grant_type })
+      expect([status, body.error]).toEqual([400, 'unsupported_grant_type'])
+    },
+  )
 
   test('no grant type at all is a malformed request', async () => {
     for (const fields of [{}, { grant_type: '' }]) {
