@@ -1,6 +1,7 @@
 /** What better-auth answers itself: the way back from other sites, and passkeys. */
 
-import type { Handler } from 'hono'
+import { OAuthError } from '@behalf/protocol'
+import type { Context, Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { remoteAddress } from '../middleware/remote-address.js'
@@ -12,17 +13,41 @@ const statusOf = async (answer: Response): Promise<number> => {
   return text.includes('"FAILED_TO_VERIFY_REGISTRATION"') ? 400 : 500
 }
 
-export const authEndpoint = (deps: Deps): Handler<Env> =>
-  async function authEndpoint(c) {
-    const address = remoteAddress(c, deps)
-    if (c.req.method === 'POST' && address !== undefined) {
-      await deps.signIn.limits.count({ kind: 'sign-in', account: 'passkey', address })
+const answerTo = async (c: Context<Env>, request: Request, deps: Deps): Promise<Response> => {
+  const address = remoteAddress(c, deps)
+  if (request.method === 'POST' && address !== undefined) {
+    await deps.signIn.limits.count({ kind: 'sign-in', account: 'passkey', address })
+  }
+  const handled = await deps.people.handle(request)
+  const status = await statusOf(handled)
+  const { headers, body } = handled
+  const answer = new Response(body, { status, headers })
+  answer.headers.set('Cache-Control', 'no-store')
+  answer.headers.set('X-Content-Type-Options', 'nosniff')
+  return answer
+}
+
+export const authEndpoint =
+  (deps: Deps): Handler<Env> =>
+  (c) =>
+    answerTo(c, c.req.raw, deps)
+
+/** WebAuthn §5.1: whatever else is in it, it names a credential. */
+const namesCredential = ({ response }: Record<string, unknown>): boolean =>
+  typeof response === 'object' &&
+  response !== null &&
+  'id' in response &&
+  typeof response.id === 'string'
+
+/** Better-auth looks a credential up by whatever it is sent, so that is looked at before. */
+export const passkeyEndpoint = (deps: Deps): Handler<Env> =>
+  async function passkeyEndpoint(c) {
+    const { members } = c.var
+    if (!namesCredential(members)) {
+      const description = 'This is no answer of an authenticator.'
+      throw new OAuthError('invalid_request', { description, reason: 'malformed_passkey' })
     }
-    const handled = await deps.people.handle(c.req.raw)
-    const status = await statusOf(handled)
-    const { headers, body } = handled
-    const answer = new Response(body, { status, headers })
-    answer.headers.set('Cache-Control', 'no-store')
-    answer.headers.set('X-Content-Type-Options', 'nosniff')
-    return answer
+    const { url, headers } = c.req.raw
+    const body = JSON.stringify(members)
+    return answerTo(c, new Request(url, { method: 'POST', headers, body }), deps)
   }
