@@ -11,7 +11,7 @@ import {
   rotateSecretEndpoint,
   showClientEndpoint,
 } from './endpoints/admin-clients.js'
-import { authEndpoint } from './endpoints/auth.js'
+import { authEndpoint, passkeyEndpoint } from './endpoints/auth.js'
 import { authorizeEndpoint } from './endpoints/authorize.js'
 import { consentEndpoint } from './endpoints/consent.js'
 import {
@@ -210,6 +210,7 @@ export const createApp = (deps: Deps) => {
   post(`${base}/account/organization/members`, ...posted, changeMembers(deps))
   post(`${base}/account/organization/invitations`, ...posted, changeInvitations(deps))
   page('/account/invitation', invitationForm(deps), invitationEndpoint(deps))
+  app.post(`${base}/auth/passkey/*`, readJsonObject, passkeyEndpoint(deps))
   app.on(['GET', 'POST'], `${base}/auth/*`, authEndpoint(deps))
   const clients = `${base}/admin/clients`
   app.get(clients, ...admin, listClientsEndpoint(deps))
