@@ -38,7 +38,7 @@ const startList = (): Promise<{ list: Server; url: string }> => {
 }
 
 /** The form that has this button, as a browser sends it when the button is pressed. */
-const pressOn = (
+export const pressOn = (
   browser: Browser,
   html: string,
   button: string,
