@@ -163,7 +163,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     await look('organization')
     await open('/account/security')
     await look('security')
-    await page.getByLabel('Password').fill(alice.password)
+    await page.getByRole('textbox', { name: 'Password', exact: true }).fill(alice.password)
     await press('Set up codes')
     await page.getByText('backup codes').waitFor()
     await look('security-codes')
