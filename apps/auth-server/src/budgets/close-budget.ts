@@ -29,6 +29,8 @@ export const closeBudget = async (
   if (!delegation || !(await isParty(delegation, caller, deps))) throw notFound()
   // A root has no budget of its own: it draws on the agent's.
   if (!delegation.budget_ids.includes(id)) throw notEscrow()
+  // A repeat gives nothing back, and so asks nobody.
+  let isClosed = false
   const answer = await deps.store.ledger.run({
     request: keyedRequest(caller.client, key, ['close_budget', id], deps.now()),
     touches: touching({ budgetIds: [id] }),
@@ -36,9 +38,10 @@ export const closeBudget = async (
       const [row] = book.budgetsOf([id])
       if (!row?.drawnFrom) return refused(notEscrow())
       closeEscrow(book, id)
+      isClosed = true
       return { status: 200, body: { delegation_id: id, ...describeBudget([row]) } }
     },
   })
-  if (answer.status === 200) await deps.store.ledger.recall(id, deps.now())
+  if (isClosed) await deps.store.ledger.recall(id, deps.now())
   return answer
 }
