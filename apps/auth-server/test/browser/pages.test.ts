@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import axe from 'axe-core'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { basic, secretOf } from '../harness.js'
 import { hasChromium, launchChromium } from './chromium.js'
 import { openWorld, startAuthorization, type World } from './world.js'
@@ -37,10 +37,14 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     world = await openWorld(more)
     browser = await launchChromium()
     context = await browser.newContext()
-    page = await context.newPage()
-    page.setDefaultTimeout(15_000)
     if (folder) mkdirSync(folder, { recursive: true })
   })
+  // A page of its own: one that is still on its way somewhere would not go where the next test wants.
+  beforeEach(async () => {
+    page = await context.newPage()
+    page.setDefaultTimeout(15_000)
+  })
+  afterEach(() => page.close())
   afterAll(async () => {
     await browser?.close()
     await world?.close()
