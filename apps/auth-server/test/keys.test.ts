@@ -352,6 +352,7 @@ describe('rotation', () => {
         overdue: () => Promise.resolve({ reservations: [], leases: [], escrows: [] }),
         forgetMinutes: () => Promise.resolve(),
       },
+      authorizationRequests: { forget: () => Promise.resolve() },
       idempotencyKeys: { forget: () => Promise.resolve() },
     }
     const stop = startMaintenance({
