@@ -29,10 +29,22 @@ const checkLength = (parameters: Parameters): void => {
 
 const later = (now: Date, seconds: number): Date => new Date(now.getTime() + seconds * 1000)
 
-/** @returns the `request_uri` */
-export const pushRequest = async (
+export interface WaitingOptions {
+  authenticateAfter: Date | undefined
+  /** The session that is asked; absent while nobody has signed in. */
+  sessionId: string | undefined
+}
+
+interface Kept extends WaitingOptions {
+  kind: 'pushed' | 'waiting'
+  seconds: number
+}
+
+/** @returns the secret that names it from here on */
+const keep = async (
   parameters: Parameters,
   clientId: string,
+  { kind, seconds, authenticateAfter, sessionId }: Kept,
   { store, now }: Deps,
 ): Promise<string> => {
   checkLength(parameters)
@@ -40,15 +52,27 @@ export const pushRequest = async (
   const created_at = now()
   await store.authorizationRequests.insert({
     request_hash: hashSecret(secret),
-    kind: 'pushed',
+    kind,
     client_id: clientId,
     parameters,
-    authenticate_after: undefined,
-    session_id: undefined,
+    authenticate_after: authenticateAfter,
+    session_id: sessionId,
     created_at,
-    expires_at: later(created_at, pushedSeconds),
+    expires_at: later(created_at, seconds),
   })
-  return requestUriPrefix + secret
+  return secret
+}
+
+const nobodyYet = { authenticateAfter: undefined, sessionId: undefined }
+
+/** @returns the `request_uri` */
+export const pushRequest = async (
+  parameters: Parameters,
+  clientId: string,
+  deps: Deps,
+): Promise<string> => {
+  const how = { kind: 'pushed', seconds: pushedSeconds, ...nobodyYet } as const
+  return requestUriPrefix + (await keep(parameters, clientId, how, deps))
 }
 
 const badRequestUri = (): OAuthError =>
@@ -92,34 +116,14 @@ export const formTargetsOf = async (returnTo: string, deps: Deps): Promise<strin
   return sender ? [redirectOrigin(sender.redirectUri)] : []
 }
 
-export interface WaitingOptions {
-  authenticateAfter: Date | undefined
-  /** The session that is asked; absent while nobody has signed in. */
-  sessionId: string | undefined
-}
-
 /** Remembers a request that was checked. @returns its secret */
-export const keepWaiting = async (
+export const keepWaiting = (
   parameters: Parameters,
   clientId: string,
-  { authenticateAfter, sessionId }: WaitingOptions,
-  { store, now }: Deps,
-): Promise<string> => {
-  checkLength(parameters)
-  const secret = newSecret('ar')
-  const created_at = now()
-  await store.authorizationRequests.insert({
-    request_hash: hashSecret(secret),
-    kind: 'waiting',
-    client_id: clientId,
-    parameters,
-    authenticate_after: authenticateAfter,
-    session_id: sessionId,
-    created_at,
-    expires_at: later(created_at, waitingSeconds),
-  })
-  return secret
-}
+  options: WaitingOptions,
+  deps: Deps,
+): Promise<string> =>
+  keep(parameters, clientId, { kind: 'waiting', seconds: waitingSeconds, ...options }, deps)
 
 /** A page that has been left open for too long, was answered already, or is another browser's. */
 export const waitedTooLong = (): OAuthError =>
