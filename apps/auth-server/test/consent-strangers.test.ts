@@ -1,6 +1,14 @@
 /** A yes to somebody who registered itself: for the address that the person was shown, and no other. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { getCode, openPeopleServer, type PeopleServer, peopleConfig } from './browser.js'
+import {
+  authorizeQuery,
+  createPKCE,
+  getCode,
+  openBrowser,
+  openPeopleServer,
+  type PeopleServer,
+  peopleConfig,
+} from './browser.js'
 import { type DocumentHost, documentOf, openDocumentHost } from './document-host.js'
 import { docs } from './harness.js'
 
@@ -74,6 +82,22 @@ test('is asked for anew where a document names the address of another, and then 
   const other = 'https://evil2.example.test/cb'
   expect(await go(id, other, { prompt: 'none' })).toEqual({ asked: false, code: false })
   expect(await go(id, other)).toEqual(asked)
+})
+
+test('is asked for with the host of the document beside the one that the answer goes to', async () => {
+  const id = 'https://evil.example.test/shown.json'
+  host.serve(id, documentOf(id, { redirect_uris: [known] }))
+  const query = { client_id: id, redirect_uri: known }
+  const { text: html } = await openBrowser(server, 'usr_alice').authorize(
+    authorizeQuery(createPKCE(), query),
+  )
+  expect(html).toMatch(/answer goes to<\/dt><dd><strong>known\.example\.test</)
+  expect(html).toMatch(/describes itself at<\/dt><dd>evil\.example\.test</)
+  const registered = await register({ redirect_uris: [known] })
+  const page = await openBrowser(server, 'usr_alice').authorize(
+    authorizeQuery(createPKCE(), { client_id: registered, redirect_uri: known }),
+  )
+  expect(page.text).not.toContain('describes itself at')
 })
 
 test.each(['Kn\u202eown', '\u2066Known', 'Known\u200f', 'Kn\u061cown'])(

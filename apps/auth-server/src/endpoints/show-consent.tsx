@@ -102,17 +102,22 @@ export const showConsent = async (
   { request, session, secret, again }: WaitingQuestion,
   deps: Deps,
 ): Promise<Response> => {
-  const { redirectUri } = request
+  const { redirectUri, client } = request
+  const isDocument = client.registered_by === 'metadata_document'
   const question: Question = {
     ...{ request, session, again },
     action: `${basePath(deps)}/consent`,
     hidden: ['request', secret],
     about: (
-      <Destination host={redirectHost(redirectUri)} isLoopback={isLoopbackRedirect(redirectUri)} />
+      <Destination
+        host={redirectHost(redirectUri)}
+        isLoopback={isLoopbackRedirect(redirectUri)}
+        describedAt={isDocument ? new URL(client.client_id).host : undefined}
+      />
     ),
   }
   const status = again ? 400 : 200
   const page = await consentPage(c, question, deps)
   const formTargets = [redirectOrigin(redirectUri)]
-  return answerPage(c, page, { status, formTargets, images: imagesOf(request.client) })
+  return answerPage(c, page, { status, formTargets, images: imagesOf(client) })
 }

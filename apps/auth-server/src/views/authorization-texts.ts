@@ -9,6 +9,7 @@ export const consent = {
   terms: (name: string) => `Terms of ${name} (new window)`,
   signedInAs: 'You are signed in as',
   goesTo: 'The answer goes to',
+  describedAt: 'It describes itself at',
   unverified: 'The name is what the application calls itself. Go on only if you know this address.',
   loopback:
     'This address is on your own computer. Any program there can claim to be this application: go on only if you have just started it yourself.',

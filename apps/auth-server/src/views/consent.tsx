@@ -177,10 +177,22 @@ const ClientLinks: FC<{ name: string; pages: ClientPages }> = ({ name, pages }) 
   )
 }
 
-/** Where the answer goes: the one thing that an application cannot choose as it likes. */
-export const Destination: FC<{ host: string; isLoopback: boolean }> = ({ host, isLoopback }) => (
+export interface DestinationProps {
+  host: string
+  isLoopback: boolean
+  /** The host of the document that says who it is, where that is how it is known. */
+  describedAt: string | undefined
+}
+
+/** Where the answer goes, and who says so: what an application cannot choose as it likes. */
+export const Destination: FC<DestinationProps> = ({ host, isLoopback, describedAt }) => (
   <>
-    <Facts rows={[[words.goesTo, <strong>{host}</strong>]]} />
+    <Facts
+      rows={[
+        [words.goesTo, <strong>{host}</strong>],
+        ...(describedAt === undefined ? [] : [[words.describedAt, describedAt] as const]),
+      ]}
+    />
     <Notice kind={isLoopback ? 'warning' : 'info'}>
       {isLoopback ? words.loopback : words.unverified}
     </Notice>
