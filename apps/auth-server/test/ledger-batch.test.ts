@@ -66,7 +66,7 @@ describe('one batch', () => {
     )
     await reserve(server, { delegation_id, amount_usd: '0.4' })
     book.change(delegation_id).held += 900_000n
-    await expect(writeChanges(read, book.changes())).rejects.toThrow('moved under its lock')
+    await expect(writeChanges(read, book.changes())).rejects.toThrow('moved under their lock')
     expect(await budget(server, delegation_id)).toMatchObject({ held_usd: '0.4' })
   })
 
@@ -124,6 +124,7 @@ describe('one batch', () => {
       await server.database.ledger(async (query) => {
         await readPage(query, [{ request: undefined, touches, decide }], [], server.clock.now())
         expect([await isLocked('budgets'), await isLocked('delegations')]).toEqual([true, true])
+        return { result: undefined, written: Promise.resolve() }
       })
       expect([await isLocked('budgets'), await isLocked('delegations')]).toEqual([false, false])
     },

@@ -7,54 +7,89 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Collects items until the next flush may start, then flushes them together. Every caller waits for
- * its own commit, so nothing is answered before it is durable.
- *
- * @param flush answers one result for each item, in order; if it throws, all of its items fail. The
- * next one starts when it has ended, or as soon as it calls `next`.
+ * @param take the items, as soon as it is this flush's turn: once it is asked, no more are added
+ * @param next lets the next flush take its items; without it, they are taken when this one has ended
+ * @returns one result for each item, in order; if it throws, all of its items fail
  */
-export const createBatch = <Item, Result>(
-  flush: (items: Item[], next: () => void) => Promise<Result[]>,
+export type Flush<Item, Result> = (
+  take: () => Promise<Item[]>,
+  next: () => void,
+) => Promise<Result[]>
+
+const settle = <Item, Result>(
+  batch: readonly Waiting<Item, Result>[],
+  results: readonly Result[],
+): void =>
+  batch.forEach(({ resolve, reject }, index) => {
+    const result = results[index]
+    if (result === undefined) reject(new Error('a batch answered too few results'))
+    else resolve(result)
+  })
+
+/**
+ * Starts a flush when something waits, and no other that has not taken its items: so it can get ready
+ * while the one before it is still at work. Every caller waits for its own commit, so nothing is
+ * answered before it is durable.
+ */
+export const createPipeline = <Item, Result>(
+  flush: Flush<Item, Result>,
   maxItems = 500,
 ): ((item: Item) => Promise<Result>) => {
   const waiting: Waiting<Item, Result>[] = []
-  let flushing = false
+  let turn = Promise.resolve()
+  let isStarting = false
 
-  const settle = async (batch: Waiting<Item, Result>[], next: () => void): Promise<void> => {
+  const run = async (): Promise<void> => {
+    const mine = turn
+    const { promise, resolve: next } = withResolver()
+    turn = promise
+    let batch: Waiting<Item, Result>[] | undefined
+    const take = async (): Promise<Item[]> => {
+      await mine
+      if (!batch) {
+        batch = waiting.splice(0, maxItems)
+        isStarting = false
+        startIfNeeded()
+      }
+      return batch.map(({ item }) => item)
+    }
     try {
-      const results = await flush(
-        batch.map(({ item }) => item),
-        next,
-      )
-      batch.forEach(({ resolve, reject }, index) => {
-        const result = results[index]
-        if (result === undefined) reject(new Error('a batch answered too few results'))
-        else resolve(result)
-      })
+      const results = await flush(take, next)
+      settle(batch ?? [], results)
     } catch (error) {
-      for (const { reject } of batch) reject(error)
+      // One that could not even begin fails those that it would have taken.
+      await take()
+      for (const { reject } of batch ?? []) reject(error)
     } finally {
       next()
     }
   }
-  const flushOnce = (): Promise<void> =>
-    new Promise((next) => {
-      settle(waiting.splice(0, maxItems), next)
-    })
 
-  const run = async (): Promise<void> => {
-    flushing = true
-    while (waiting.length > 0) await flushOnce()
-    flushing = false
+  const startIfNeeded = (): void => {
+    if (isStarting || waiting.length === 0) return
+    isStarting = true
+    // After this tick, so that requests read in the same one travel together.
+    setImmediate(run)
   }
 
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject })
-      // After this tick, so that requests read in the same one travel together.
-      if (!flushing) {
-        flushing = true
-        setImmediate(run)
-      }
+      startIfNeeded()
     })
 }
+
+const withResolver = (): { promise: Promise<void>; resolve: () => void } => {
+  let resolve = (): void => {}
+  const promise = new Promise<void>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
+
+/** One flush after the other. */
+export const createBatch = <Item, Result>(
+  flush: (items: Item[]) => Promise<Result[]>,
+  maxItems?: number,
+): ((item: Item) => Promise<Result>) =>
+  createPipeline(async (take) => flush(await take()), maxItems)

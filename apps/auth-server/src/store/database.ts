@@ -24,6 +24,15 @@ export interface Statement {
 /** One statement, prepared. */
 export type Query = (text: string, params: unknown[]) => Promise<Row[]>
 
+/**
+ * What has been decided, and that it is written. The commit is sent behind the last statement without
+ * waiting for it: where that fails PostgreSQL rolls back instead.
+ */
+export interface Written<T> {
+  result: T
+  written: Promise<unknown>
+}
+
 export interface Database {
   /** For transactions and for whatever is not hot. */
   readonly drizzle: Drizzle
@@ -37,12 +46,8 @@ export interface Database {
   write(text: string, params: unknown[]): Promise<Row[]>
   /** Two of them in one transaction: the second sees what the first had to wait for. */
   writeAfter(first: Statement, second: Statement): Promise<Row[]>
-  /**
-   * A transaction on one of the two connections of the ledger.
-   *
-   * @param onWritten called when all is written and the commit is under way
-   */
-  ledger<T>(work: (query: Query) => Promise<T>, onWritten?: () => void): Promise<T>
+  /** A transaction on one of the connections of the ledger. */
+  ledger<T>(work: (query: Query) => Promise<Written<T>>): Promise<T>
   close(): Promise<void>
 }
 
@@ -71,11 +76,11 @@ const openPglite = async (path: string | undefined): Promise<Database> => {
         await transaction.query(first.text, first.params)
         return (await transaction.query<Row>(second.text, second.params)).rows
       }),
-    ledger: (work, onWritten) =>
+    ledger: (work) =>
       pglite.transaction(async (transaction) => {
         const run: Query = async (text, params) => (await transaction.query<Row>(text, params)).rows
-        const result = await work(run)
-        onWritten?.()
+        const { result, written } = await work(run)
+        await written
         return result
       }),
     close: async () => {
@@ -107,6 +112,40 @@ const byKey = {
   plan_cache_mode: 'force_generic_plan',
 }
 
+const never = new Promise<never>(() => {})
+
+/**
+ * When its connection is lost the driver makes the transaction fail and uses what is left of it for the
+ * next: whatever the lost one would still say, a rollback as well, must not be heard there.
+ */
+const inTransaction = async <T>(
+  client: postgres.Sql,
+  prepared: (client: Pick<postgres.Sql, 'unsafe'>) => Query,
+  work: (query: Query) => Promise<Written<T>>,
+): Promise<T> => {
+  let isOver = false
+  let written: Promise<unknown> = Promise.resolve()
+  const run = async (query: Query): Promise<T> => {
+    const done = await work((text, params) => (isOver ? never : query(text, params)))
+    written = done.written
+    // Waited for below; here only so that nobody calls it unhandled until then.
+    written.catch(() => {})
+    return done.result
+  }
+  const unlessOver = (ended: () => Promise<T>): Promise<T> => (isOver ? never : ended())
+  try {
+    const result = await client.begin((transaction) => {
+      const running = run(prepared(transaction))
+      const settled = (): Promise<T> => unlessOver(() => running)
+      return running.then(settled, settled)
+    })
+    await written
+    return result as T
+  } finally {
+    isOver = true
+  }
+}
+
 /**
  * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
  * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
@@ -119,10 +158,10 @@ const openPostgres = async (url: string): Promise<Database> => {
   const transactions = postgres(url, { ...options, max: 10 })
   const reads = postgres(url, { ...options, max: 2 })
   const writes = postgres(url, { ...options, max: 1 })
-  // While one commits the other waits for its locks, so that the next batch starts without a pause.
+  // While one commits the next waits for its locks, and a third has begun: no batch waits for a round trip.
   const ledger = postgres(url, {
     ...options,
-    max: 2,
+    max: 3,
     connection: { ...ledgerTimeouts, ...byKey },
   })
   const urgent = postgres(url, { ...options, max: 2 })
@@ -143,12 +182,7 @@ const openPostgres = async (url: string): Promise<Database> => {
         await prepared(transaction)(first.text, first.params)
         return prepared(transaction)(second.text, second.params)
       }) as Promise<Row[]>,
-    ledger: <T>(work: (query: Query) => Promise<T>, onWritten?: () => void) =>
-      ledger.begin(async (transaction) => {
-        const result = await work(prepared(transaction))
-        onWritten?.()
-        return result
-      }) as Promise<T>,
+    ledger: (work) => inTransaction(ledger, prepared, work),
     close: async () => {
       const clients = [transactions, reads, writes, ledger, urgent, reports]
       await Promise.all(clients.map((client) => client.end({ timeout: 5 })))

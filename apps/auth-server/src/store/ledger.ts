@@ -14,8 +14,8 @@ import {
 import { periodIds, possiblePeriodIds, readPeriodId } from '../budgets/periods.js'
 import { createRecalls } from '../budgets/starving.js'
 import type { LedgerWork } from '../budgets/work.js'
-import { createBatch } from './batch.js'
-import type { Database, Query } from './database.js'
+import { createPipeline, type Flush } from './batch.js'
+import type { Database, Query, Written } from './database.js'
 import { isDatabaseAway, withRetry } from './failures.js'
 import { KeyTaken, writeChanges } from './ledger-changes.js'
 import { openPeriods, readPage } from './ledger-page.js'
@@ -82,13 +82,12 @@ const decideAll = async (
   works: readonly LedgerWork[],
   more: readonly string[],
   now: Date,
-): Promise<Outcome[]> => {
+): Promise<Written<Outcome[]>> => {
   const page = await readPage(query, works, more, now)
   checkPeriods(page, works, now)
   const book = createBook(page, now)
   const outcomes = decideEach(book, works)
-  await writeChanges(query, book.changes())
-  return outcomes
+  return { result: outcomes, written: writeChanges(query, book.changes()) }
 }
 
 /** Budgets that turned out to have periods: next time these are locked from the start. */
@@ -118,24 +117,34 @@ const maxRounds = 8
 /** Again with the rows that turned out to be needed, or after another server took a key first. */
 const decideTogether = async (
   database: Database,
-  works: readonly LedgerWork[],
+  take: () => Promise<LedgerWork[]>,
   now: () => Date,
   periods: Periods,
-  onWritten?: () => void,
+  next: () => void = () => {},
 ): Promise<Outcome[]> => {
-  const more = new Set(periods.idsFor(works, now()))
+  const more = new Set<string>()
+  let isTaken = false
+  const decide = async (query: Query): Promise<Written<Outcome[]>> => {
+    const works = await take()
+    isTaken = true
+    const at = now()
+    const decided = await decideAll(query, works, [...more, ...periods.idsFor(works, at)], at)
+    // What comes next asks for its locks already; PostgreSQL gives them when this is committed.
+    next()
+    return decided
+  }
   for (let round = 1; ; round += 1) {
     try {
-      return await withRetry(() =>
-        database.ledger((query) => decideAll(query, works, [...more], now()), onWritten),
-      )
+      return await withRetry(() => database.ledger(decide))
     } catch (error) {
       if (round >= maxRounds) throw error
       if (error instanceof MissingBudgets) {
         periods.learn(error.ids)
         await openPeriods(database, error.ids)
         for (const id of error.ids) more.add(id)
-      } else if (!(error instanceof KeyTaken)) throw error
+      } else if (error instanceof KeyTaken) continue
+      // Its connection was taken away while it waited for its turn: nothing was asked yet.
+      else if (round > 1 || isTaken || !isDatabaseAway(error)) throw error
     }
   }
 }
@@ -144,21 +153,22 @@ export const ledgerStore = (database: Database, now: () => Date) => {
   const periods = rememberPeriods()
   /** One that cannot be written must not take the others with it. */
   const alone = (work: LedgerWork): Promise<Outcome> =>
-    decideTogether(database, [work], now, periods).then(
+    decideTogether(database, async () => [work], now, periods).then(
       ([outcome]) => outcome as Outcome,
       (error: unknown) => ({ error }),
     )
-  const together = async (works: LedgerWork[], next: () => void): Promise<Outcome[]> => {
+  const together: Flush<LedgerWork, Outcome> = async (take, next) => {
     try {
-      return await decideTogether(database, works, now, periods, next)
+      return await decideTogether(database, take, now, periods, next)
     } catch (error) {
+      const works = await take()
       if (works.length === 1 || isDatabaseAway(error)) throw error
       const outcomes: Outcome[] = []
       for (const work of works) outcomes.push(await alone(work))
       return outcomes
     }
   }
-  const batch = createBatch(together)
+  const batch = createPipeline(together)
   const askBack = createRecalls(
     (shortage, at) =>
       withRetry(() =>
