@@ -129,8 +129,8 @@ const decideTogether = async (
     isTaken = true
     const at = now()
     const decided = await decideAll(query, works, [...more, ...periods.idsFor(works, at)], at)
-    // What comes next asks for its locks already; PostgreSQL gives them when this is committed.
-    next()
+    // While this is committed the next asks for its locks. No sooner, or it would take too few along.
+    decided.written.then(next, () => {})
     return decided
   }
   for (let round = 1; ; round += 1) {

@@ -106,10 +106,13 @@ const micros = (text: unknown): number => {
   return Number(whole) * 1_000_000 + Number(fraction.padEnd(6, '0'))
 }
 
-/** An answer arrives, perhaps late, perhaps after that to a later request. */
+/**
+ * An answer arrives, perhaps late. Once a later request was sent, which may have given some of it back,
+ * what an earlier one was given is not to be spent any more.
+ */
 export const hear = (verifier: Verifier, { status, body }: Answer, about: Told): void => {
   if (status === 409 && body.error === 'lease_ended') verifier.state = stopped(verifier)
-  if (about.seq <= verifier.answeredSeq || status === 409) return
+  if (about.seq < verifier.seq || about.seq <= verifier.answeredSeq || status === 409) return
   if (status !== 200 && status !== 201) return
   verifier.answeredSeq = about.seq
   verifier.told = { money: about.money, requests: about.requests }
