@@ -7,7 +7,7 @@ import { call, connectModern, connectV1, connectV2, textOf, withToken } from './
 let places: Places
 beforeAll(async () => {
   places = await openPlaces(faces)
-}, 30_000)
+}, 60_000)
 afterAll(() => places.stop())
 
 const bearer = (token: string) => ({ Authorization: `Bearer ${token}` })
