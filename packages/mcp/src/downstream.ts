@@ -5,6 +5,7 @@
 import { type Agent, createAgent, type DelegatedToken, type Fetch } from '@behalf/client'
 import { formatScope } from '@behalf/protocol'
 import type { Caller } from '@behalf/verifier'
+import { withJSON } from './auth-info.js'
 import { untilAborted } from './until-aborted.js'
 
 /**
@@ -132,7 +133,7 @@ export const createDownstream = (options: DownstreamOptions): WithDownstream => 
     // A Date cannot be frozen, so everybody gets their own.
     Object.defineProperty(whole, 'expiresAt', { get: () => caller.expiresAt })
     Object.defineProperty(whole, inspect, { value: () => ({ ...whole }), enumerable: false })
-    return Object.freeze(whole)
+    return Object.freeze(withJSON(whole))
   }
   return (caller) => {
     const known = made.get(caller) ?? withDownstream(caller)
