@@ -112,8 +112,8 @@ const agentFor = ({ issuer, client, fetch, now, timeoutMs }: DownstreamOptions) 
 const inspect = Symbol.for('nodejs.util.inspect.custom')
 
 /**
- * Gives callers their way on. The same object for the same caller, so that a guard can know those
- * that it has let in. Like `token`, `exchangeFor` is not enumerable: callers are data in every log.
+ * Gives callers their way on: the same object for the same caller, since one caller serves every
+ * request that brings the same token. Like `token`, `exchangeFor` is not enumerable: callers are data in every log.
  *
  * @throws TypeError for credentials that are none
  */

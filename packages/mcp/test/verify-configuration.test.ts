@@ -1,8 +1,7 @@
 /** What the guard finds out about its configuration before the first caller does. */
 import { isOAuthError } from '@behalf/protocol'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type ProtectMcpOptions, protectMcp } from '../src/server.js'
-import { credentialsOf, openPlaces, type Places, serverOf } from './places.js'
 
 const issuer = 'https://auth.example'
 const resource = 'https://api.example/mcp'
@@ -184,31 +183,4 @@ test('who does not want to wait does not', async () => {
   const later = new AbortController()
   const changed = { [issuerPage]: () => new Promise<Response>(() => later.abort(new Error('now'))) }
   await expect(verify({ changed, ask: { signal: later.signal } })).rejects.toThrow('now')
-})
-
-let places: Places
-beforeAll(async () => {
-  places = await openPlaces([
-    {
-      name: 'docs',
-      serve: (guard) => async (request, response) =>
-        guard.express()(request, response, () => response.end()),
-    },
-  ])
-}, 60_000)
-afterAll(() => places.stop())
-
-test('the real server fits, with its own metadata; another secret or spelling of it does not', async () => {
-  const { guard, url } = places.at('docs')
-  await guard.verifyConfiguration({ ownMetadata: true })
-  const client = { ...credentialsOf(serverOf(0)), clientSecret: 'another secret' }
-  const wrong = protectMcp({ issuer: places.auth.issuer, resource: url, client })
-  await expect(wrong.verifyConfiguration()).rejects.toMatchObject({
-    details: { mismatches: [{ name: 'client' }] },
-  })
-  const spelt = places.auth.issuer.replace('127.0.0.1', 'localhost')
-  const other = protectMcp({ issuer: spelt, resource: url })
-  await expect(other.verifyConfiguration()).rejects.toMatchObject({
-    details: { mismatches: [{ name: 'issuer' }] },
-  })
 })
