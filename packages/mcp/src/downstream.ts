@@ -119,7 +119,8 @@ const inspect = Symbol.for('nodejs.util.inspect.custom')
 
 /**
  * Gives callers their way on: the same object for the same caller, since one caller serves every
- * request that brings the same token. Like `token`, `exchangeFor` is not enumerable: callers are data in every log.
+ * request that brings the same token. Like `token`, `exchangeFor` is not enumerable: in a log a
+ * caller is data.
  *
  * @throws TypeError for credentials that are none
  */

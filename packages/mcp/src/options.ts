@@ -77,5 +77,5 @@ export const clientOf = ({
   const chosen = client ?? (typeof budget === 'object' ? budget : undefined)
   if (chosen === undefined) return undefined
   if (isText(chosen.clientId) && isText(chosen.clientSecret)) return chosen
-  throw misuse('client must be { clientId, clientSecret }.')
+  throw misuse(`${client ? 'client' : 'budget'} must be { clientId, clientSecret }.`)
 }
