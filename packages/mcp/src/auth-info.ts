@@ -1,9 +1,11 @@
 /** The verified caller, in the plain shape that both generations of the MCP SDK hand to tools. */
+import { type AgentLimits, agentLimitsClaim } from '@behalf/protocol'
 import type { Caller } from '@behalf/verifier'
+import type { DownstreamCaller } from './downstream.js'
 
 /** What tools find in `authInfo.extra`. A type and not an interface, so that it fits a record. */
 export type AuthInfoExtra = {
-  caller: Caller
+  caller: DownstreamCaller
   subject: Caller['subject']
   actor: Caller['actor']
   chain: Caller['chain']
@@ -14,7 +16,10 @@ export type AuthInfoExtra = {
 
 /** Fits the `AuthInfo` of `@modelcontextprotocol/sdk` and of `@modelcontextprotocol/server`. */
 export interface AuthInfo {
-  /** Never pass it on: a server that calls another gets a token of its own for that. */
+  /**
+   * Not the token: the SDKs ask for a text here and read it nowhere, and a tool that sends it on
+   * would pass its caller's credential through. {@link noToken} always; see `caller.exchangeFor`.
+   */
   token: string
   clientId: string
   scopes: string[]
@@ -25,24 +30,38 @@ export interface AuthInfo {
   extra: AuthInfoExtra
 }
 
+/** Good for nothing anywhere, and says so where it is tried. */
+export const noToken = 'not-the-token.use-caller.exchangeFor'
+
+/**
+ * In JSON the limits are spelt as on the wire: amounts of money are `bigint`, on which `JSON.stringify`
+ * throws, and a log line must not be what ends a request.
+ */
+export const withJSON = <T extends { limits: AgentLimits }>(holder: T): T =>
+  Object.defineProperty(holder, 'toJSON', {
+    value: () => ({ ...holder, limits: agentLimitsClaim(holder.limits) }),
+    enumerable: false,
+  })
+
 /** A new object for each request, so that nothing of one caller can reach another. */
 export const toAuthInfo = (
-  caller: Caller,
+  caller: DownstreamCaller,
   server: { resource: string; resourceMetadataUrl: string },
 ): AuthInfo => {
   const { subject, actor, chain, tenantId, limits, lineage } = caller
   return {
-    token: caller.token,
+    token: noToken,
     clientId: caller.clientId,
     scopes: [...caller.scope],
     expiresAt: Math.floor(caller.expiresAt.getTime() / 1000),
     resource: new URL(server.resource),
     resourceMetadataUrl: server.resourceMetadataUrl,
-    extra: { caller, subject, actor, chain, tenantId, limits, lineage },
+    extra: withJSON({ caller, subject, actor, chain, tenantId, limits, lineage }),
   }
 }
 
-interface HasExtra {
+/** An `AuthInfo`, as it comes back from wherever an SDK or a framework kept it. */
+export interface HasExtra {
   extra?: Record<string, unknown> | undefined
 }
 
