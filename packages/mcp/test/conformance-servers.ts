@@ -1,7 +1,15 @@
 /** Servers for the test kit: ours, and those that the helpers of the SDKs make. */
+
+import { startTestIssuer, type TestIssuer } from '../src/conformance.js'
 import { type Guard, protectMcp } from '../src/server.js'
-import { type TestIssuer, startTestIssuer } from '../src/conformance.js'
-import { createServerV1, createServerV2, open, serveV1, serveV2, serveV2OnExpress } from './servers.js'
+import {
+  createServerV1,
+  createServerV2,
+  open,
+  serveV1,
+  serveV2,
+  serveV2OnExpress,
+} from './servers.js'
 import type { Generation } from './world.js'
 
 export const scopes = ['docs:read', 'docs:write']
