@@ -50,6 +50,13 @@ export interface AcceptOptions {
   scope?: ScopeOption
 }
 
+export interface PullOptions extends Pick<NarrowOptions, 'scope' | 'limits'> {
+  /** The token that this server was called with. */
+  token: TokenLike
+  /** The resource that it calls next. */
+  resource: string
+}
+
 export interface Agent {
   readonly issuer: string
   readonly clientId: string
@@ -68,6 +75,11 @@ export interface Agent {
   accept(handOff: HandOff | string, options?: AcceptOptions): Promise<DelegatedToken>
   /** Token exchange as RFC 8693 has it, for what `delegate` and `accept` do not cover. */
   exchange(options: ExchangeOptions): Promise<ExchangedToken>
+  /**
+   * For a server that was called with a token and calls another for the same caller: a token for that
+   * one, in which this server acts and the caller's chain goes on. The token it came with stays here.
+   */
+  pull(options: PullOptions): Promise<DelegatedToken>
   /** Takes a token back, and with it all that was lent from it. */
   revoke(token: TokenLike): Promise<void>
   /** What is left to spend. @defaultValue the agent's own */
@@ -136,6 +148,21 @@ const accept = async (
   return createDelegatedToken(lent)
 }
 
+/** @see RFC 8693 §1.1: the resource server is the client that exchanges what it was presented. */
+const pull = async (
+  { settings, endpoint, takenBack }: Parts,
+  { token, resource, scope, limits }: PullOptions,
+): Promise<DelegatedToken> => {
+  const subjectToken = knownText(token, settings.issuer)
+  const [target] = readResources(resource)
+  if (target === undefined) throw new TypeError('pull: `resource` names the server to call next.')
+  const again = () => exchangeToken(endpoint, { subjectToken, resource: target, scope, limits })
+  const first = await again()
+  // Renewed for as long as the caller's own token lives; a token that cannot be read is not.
+  const handOffExpiresAt = readToken(subjectToken)?.expiresAt ?? 0
+  return createDelegatedToken({ settings, takenBack, first, accept: again, handOffExpiresAt })
+}
+
 const revoke = async (parts: Parts, token: TokenLike): Promise<void> => {
   const accessToken = knownText(token, parts.settings.issuer)
   parts.cache.drop(accessToken)
@@ -178,6 +205,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         subjectToken: await freshText(subjectToken, issuer),
         actorToken: actorToken === undefined ? undefined : await freshText(actorToken, issuer),
       }),
+    pull: (pullOptions) => pull(parts, pullOptions),
     revoke: (token) => revoke(parts, token),
     budget: (delegation) => budget(parts, delegation),
   })

@@ -17,6 +17,7 @@ export {
   type DelegateOptions,
   type ExchangeOptions,
   type FetchOptions,
+  type PullOptions,
   type TokenOptions,
 } from './agent.js'
 export type { AgentToken, ExchangedToken } from './agent-token.js'
@@ -37,5 +38,6 @@ export {
 } from './limit-error.js'
 export { limitErrorFromBody } from './limit-refusal.js'
 export { type LimitErrorOfOptions, type LimitOptions, limitErrorOf } from './limit-response.js'
+export { type JsonResponse, type RequestJsonOptions, requestJson } from './request-json.js'
 export type { AgentOptions, Fetch, LimitErrors } from './settings.js'
 export type { DelegationLike, TokenLike } from './token-like.js'

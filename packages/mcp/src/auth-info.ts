@@ -1,9 +1,10 @@
 /** The verified caller, in the plain shape that both generations of the MCP SDK hand to tools. */
 import type { Caller } from '@behalf/verifier'
+import type { DownstreamCaller } from './downstream.js'
 
 /** What tools find in `authInfo.extra`. A type and not an interface, so that it fits a record. */
 export type AuthInfoExtra = {
-  caller: Caller
+  caller: DownstreamCaller
   subject: Caller['subject']
   actor: Caller['actor']
   chain: Caller['chain']
@@ -14,7 +15,10 @@ export type AuthInfoExtra = {
 
 /** Fits the `AuthInfo` of `@modelcontextprotocol/sdk` and of `@modelcontextprotocol/server`. */
 export interface AuthInfo {
-  /** Never pass it on: a server that calls another gets a token of its own for that. */
+  /**
+   * Not the token: the SDKs ask for a text here and read it nowhere, and a tool that sends it on
+   * would pass its caller's credential through. {@link noToken} always; see `caller.exchangeFor`.
+   */
   token: string
   clientId: string
   scopes: string[]
@@ -25,14 +29,17 @@ export interface AuthInfo {
   extra: AuthInfoExtra
 }
 
+/** Good for nothing anywhere, and says so where it is tried. */
+export const noToken = 'not-the-token.use-caller.exchangeFor'
+
 /** A new object for each request, so that nothing of one caller can reach another. */
 export const toAuthInfo = (
-  caller: Caller,
+  caller: DownstreamCaller,
   server: { resource: string; resourceMetadataUrl: string },
 ): AuthInfo => {
   const { subject, actor, chain, tenantId, limits, lineage } = caller
   return {
-    token: caller.token,
+    token: noToken,
     clientId: caller.clientId,
     scopes: [...caller.scope],
     expiresAt: Math.floor(caller.expiresAt.getTime() / 1000),
@@ -42,7 +49,8 @@ export const toAuthInfo = (
   }
 }
 
-interface HasExtra {
+/** An `AuthInfo`, as it comes back from wherever an SDK or a framework kept it. */
+export interface HasExtra {
   extra?: Record<string, unknown> | undefined
 }
 

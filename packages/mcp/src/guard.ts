@@ -1,14 +1,43 @@
 /** The guard of an MCP server: made once, it keeps nothing of any caller between requests. */
-import { issuerProblem, resourceMetadataUrl } from '@behalf/protocol'
-import { type Caller, createVerifier, type Verifier, type VerifierOptions } from '@behalf/verifier'
+import { resourceMetadataUrl } from '@behalf/protocol'
+import { createVerifier, type Verifier } from '@behalf/verifier'
 import type { AuthInfo } from './auth-info.js'
-import { createAuthenticate, type GuardedRequest } from './authenticate.js'
+import { createAuthenticate } from './authenticate.js'
+import { createCors, withHeaders } from './cors.js'
+import { createDownstream, type DownstreamCaller } from './downstream.js'
 import { createNodeMiddleware, type NodeMiddleware } from './express.js'
+import { createFastifyHook, type FastifyHook } from './fastify.js'
+import type { Gate } from './gate.js'
+import { fromFetch } from './guarded-request.js'
+import { createHonoMiddleware, type HonoMiddleware } from './hono.js'
+import { createHostCheck } from './hosts.js'
+import {
+  createNextMetadataRoutes,
+  createNextRoutes,
+  type NextHandler,
+  type NextMetadataRoutes,
+  type NextRoutes,
+} from './next.js'
+import {
+  checkAskedScopes,
+  checkFlag,
+  checkIssuer,
+  checkName,
+  clientOf,
+  type ProtectMcpOptions,
+} from './options.js'
 import { createOriginCheck } from './origins.js'
+import { createRequirement, type ScopeRequirement } from './require.js'
 import { createMetadata } from './resource-metadata.js'
 import { audiencesOf, checkResource } from './resource-url.js'
+import { createSessions, type Sessions, type SessionsOptions } from './sessions.js'
 import { createTool, type MakeTool } from './tool.js'
 import { checkScopes } from './tool-rule.js'
+import {
+  type Configuration,
+  type VerifyConfigurationOptions,
+  verifyConfiguration,
+} from './verify-configuration.js'
 
 /** A web-standard handler, such as the `fetch` of what `createMcpHandler` of the SDK gives. */
 export type FetchHandler = (
@@ -16,22 +45,50 @@ export type FetchHandler = (
   options: { authInfo: AuthInfo; parsedBody?: unknown },
 ) => Response | Promise<Response>
 
+export interface RouteOptions {
+  /** Scopes that this route needs beside those of the guard: one text, or a list. */
+  scope?: string | readonly string[] | undefined
+}
+
 export interface Guard {
   readonly resource: string
   /** Where clients find the RFC 9728 document. */
   readonly resourceMetadataUrl: string
   /** The caller of one request, or the answer that turns it away. It never throws. */
-  authenticate(request: Request): Promise<AuthInfo | Response>
+  authenticate(request: Request, options?: RouteOptions): Promise<AuthInfo | Response>
   /** The RFC 9728 document at its two locations; `undefined` for every other request. */
   metadata(request: Request): Response | undefined
   /** Both of these around a web-standard handler. */
   fetch(
     handler: FetchHandler,
+    options?: RouteOptions,
   ): (request: Request, options?: { parsedBody?: unknown }) => Promise<Response>
   /** Both of these as middleware, which sets `req.auth`. Put it before what it protects. */
-  express(): NodeMiddleware
+  express(options?: RouteOptions): NodeMiddleware
+  /** As middleware of Hono, which sets `auth` in the context. */
+  hono(options?: RouteOptions): HonoMiddleware
+  /** As a hook: `app.addHook('onRequest', guard.fastify())`. It sets `request.auth` and `raw.auth`. */
+  fastify(options?: RouteOptions): FastifyHook
+  /** As what a `route.ts` of Next exports: `export const { GET, POST, DELETE, OPTIONS } = …`. */
+  next<Context = unknown>(
+    handler: NextHandler<Context>,
+    options?: RouteOptions,
+  ): NextRoutes<Context>
+  /** For `app/.well-known/oauth-protected-resource/[[...path]]/route.ts`. */
+  nextMetadata(): NextMetadataRoutes
+  /** Scopes of one tool (`scopeChallenge` of the v2 SDK) or of one route behind the guard. */
+  require(...scopes: readonly string[]): ScopeRequirement
   /** A tool with its scope, action and cost, for `server.registerTool`. */
   readonly tool: MakeTool
+  /** Sessions of a stateful transport, each for the caller who opened it alone. */
+  sessions<Session>(options?: SessionsOptions<Session>): Sessions<Session>
+  /**
+   * Fetches the metadata of the issuer and says everything that does not fit, to the slash. Worth
+   * waiting for at the start, where an authorization server that is down need not stop this one.
+   *
+   * @throws OAuthError with all of it in `details.mismatches`
+   */
+  verifyConfiguration(options?: VerifyConfigurationOptions): Promise<void>
   /** Gives back now what was borrowed of budgets and is not in use. */
   flush(): Promise<void>
   /**
@@ -41,50 +98,11 @@ export interface Guard {
   close(): Promise<void>
 }
 
-type PassedOn = Omit<VerifierOptions, 'issuer' | 'audience' | 'resourceMetadataUrl'>
-
-export interface ProtectMcpOptions extends PassedOn {
-  /** The authorization server, exactly as it spells itself. */
-  issuer: string
-  /**
-   * The public URL of this server, as clients call it and as tokens name it. It is never derived
-   * from a request: what a proxy or a `Host` header says must not decide whose tokens are good.
-   */
-  resource: string
-  /** The scopes that clients should ask for: in every challenge, and in the metadata. */
-  scopes?: string | readonly string[] | undefined
-  /** Shown to people who are asked for their consent. */
-  resourceName?: string | undefined
-  /**
-   * Origins of the web pages that may call. Requests without `Origin` come from no page and pass.
-   *
-   * @defaultValue the resource's own and, where that is on loopback, every origin on loopback
-   */
-  allowedOrigins?: readonly string[] | undefined
-  /** One made elsewhere, for this issuer and resource. Its own options count then. */
-  verifier?: Verifier | undefined
-}
-
-const misuse = (problem: string): TypeError => new TypeError(`protectMcp: ${problem}`)
-
-const checkIssuer = (issuer: unknown): string => {
-  if (typeof issuer !== 'string') throw misuse('issuer is missing.')
-  const problem = issuerProblem(issuer)
-  if (problem !== undefined) throw misuse(`issuer ${problem}.`)
-  return issuer
-}
-
-const checkName = (name: unknown): string | undefined => {
-  if (name === undefined || (typeof name === 'string' && name !== '')) return name
-  throw misuse('resourceName must be text.')
-}
-
 const verifierFor = (options: ProtectMcpOptions, metadataUrl: string): Verifier => {
-  const { resource, scopes: _, resourceName: __, allowedOrigins: ___, verifier, ...rest } = options
-  if (verifier) return verifier
+  if (options.verifier) return options.verifier
   return createVerifier({
-    ...rest,
-    audience: audiencesOf(resource),
+    ...options,
+    audience: audiencesOf(options.resource),
     resourceMetadataUrl: metadataUrl,
   })
 }
@@ -92,38 +110,108 @@ const verifierFor = (options: ProtectMcpOptions, metadataUrl: string): Verifier 
 /** Which callers this guard let in. It holds none of them, and says nothing about a request. */
 const createMemory = () => {
   const verified = new WeakSet<object>()
+  const isVerified = (caller: unknown): caller is DownstreamCaller =>
+    typeof caller === 'object' && caller !== null && verified.has(caller)
   return {
-    remember: (caller: Caller): void => {
+    isVerified,
+    remember: (caller: DownstreamCaller): DownstreamCaller => {
       verified.add(caller)
+      return caller
     },
-    isVerified: (caller: unknown): caller is Caller =>
-      typeof caller === 'object' && caller !== null && verified.has(caller),
+    /** @throws Error for whatever else may stand in their place */
+    callerOf: (caller: unknown): DownstreamCaller => {
+      if (isVerified(caller)) return caller
+      throw new Error('This is guarded, and the call did not come through its guard.')
+    },
   }
 }
 
-const toGuarded = ({ method, url, headers }: Request): GuardedRequest => ({
-  method,
-  pathname: new URL(url).pathname,
-  headers,
+const platformFetch: Configuration['fetch'] = (input, init) => fetch(input, init)
+
+const configurationOf = (
+  options: ProtectMcpOptions,
+  server: Pick<Configuration, 'issuer' | 'resource' | 'resourceMetadataUrl' | 'scopes' | 'client'>,
+): Configuration => ({
+  ...server,
+  usesLedger: typeof options.budget === 'object',
+  followsRevocations: options.verifier === undefined && options.revocation !== 'off',
+  fetch: options.fetch ?? platformFetch,
+  timeoutMs: options.timeoutMs ?? 5000,
 })
+
+const createGate = (
+  options: ProtectMcpOptions,
+  server: Pick<Configuration, 'issuer' | 'resource' | 'resourceMetadataUrl' | 'scopes'>,
+  authenticate: Omit<
+    Parameters<typeof createAuthenticate>[0],
+    keyof typeof server | 'allowsHost' | 'allowsOrigin' | 'cors'
+  >,
+) => {
+  const { resource } = server
+  const allowsHost = createHostCheck(resource, options.allowedHosts)
+  const allowsOrigin = createOriginCheck(resource, options.allowedOrigins)
+  const cors = createCors(allowsOrigin, checkFlag('cors', options.cors ?? true))
+  const metadata = createMetadata({ ...server, resourceName: checkName(options.resourceName) })
+  const known = createAuthenticate({ ...server, ...authenticate, allowsHost, allowsOrigin, cors })
+  /** What a route needs is read once, where the route is made. */
+  const gateFor = ({ scope }: RouteOptions = {}): Gate => {
+    const scopes = checkScopes(scope)
+    return {
+      enter: async (request) => metadata(request) ?? known(request, scopes),
+      metadata,
+      cors,
+    }
+  }
+  return { gateFor, authenticate: known, metadata }
+}
 
 const createParts = (options: ProtectMcpOptions) => {
   const issuer = checkIssuer(options.issuer)
   const resource = checkResource(options.resource)
-  const scopes = checkScopes(options.scopes)
+  const scopes = checkAskedScopes(checkScopes(options.scopes))
   const metadataUrl = resourceMetadataUrl(resource)
   const server = { issuer, resource, scopes, resourceMetadataUrl: metadataUrl }
+  const client = clientOf(options)
+  const withDownstream = createDownstream({ ...options, client })
   const verifier = verifierFor(options, metadataUrl)
-  const allowsOrigin = createOriginCheck(resource, options.allowedOrigins)
-  const { remember, isVerified } = createMemory()
+  const { remember, isVerified, callerOf } = createMemory()
+  const admit: Parameters<typeof createAuthenticate>[0]['admit'] = (caller) =>
+    remember(withDownstream(caller))
   return {
     ...server,
+    ...createGate(options, server, { verifier, admit }),
     verifier,
-    metadata: createMetadata({ ...server, resourceName: checkName(options.resourceName) }),
-    authenticate: createAuthenticate({ ...server, verifier, allowsOrigin, remember }),
+    isVerified,
+    callerOf,
+    configuration: configurationOf(options, { ...server, client }),
     tool: createTool(verifier, isVerified),
   }
 }
+
+const fetchFace =
+  ({ enter, cors }: Gate, handler: FetchHandler): ReturnType<Guard['fetch']> =>
+  async (request, { parsedBody } = {}) => {
+    const guarded = fromFetch(request)
+    const answer = await enter(guarded)
+    if (answer instanceof Response) return answer
+    return withHeaders(
+      await handler(request, { authInfo: answer, parsedBody }),
+      cors.headers(guarded),
+    )
+  }
+
+type Parts = ReturnType<typeof createParts>
+
+const facesOf = ({
+  gateFor,
+}: Parts): Pick<Guard, 'fetch' | 'express' | 'hono' | 'fastify' | 'next' | 'nextMetadata'> => ({
+  fetch: (handler, options) => fetchFace(gateFor(options), handler),
+  express: (options) => createNodeMiddleware(gateFor(options)),
+  hono: (options) => createHonoMiddleware(gateFor(options)),
+  fastify: (options) => createFastifyHook(gateFor(options)),
+  next: (handler, options) => createNextRoutes(gateFor(options), handler),
+  nextMetadata: () => createNextMetadataRoutes(gateFor()),
+})
 
 /**
  * Makes the guard of one MCP server. It fetches nothing until the first request.
@@ -131,22 +219,20 @@ const createParts = (options: ProtectMcpOptions) => {
  * @throws TypeError for options that could never work
  */
 export const protectMcp = (options: ProtectMcpOptions): Guard => {
-  const { resource, resourceMetadataUrl, verifier, metadata, authenticate, tool } =
-    createParts(options)
+  const parts = createParts(options)
+  const { resource, resourceMetadataUrl, verifier, metadata, authenticate, isVerified } = parts
   return Object.freeze<Guard>({
+    ...facesOf(parts),
     resource,
     resourceMetadataUrl,
-    authenticate,
-    metadata: (request) => metadata(toGuarded(request)),
-    fetch:
-      (handler) =>
-      async (request, { parsedBody } = {}) => {
-        const answer = metadata(toGuarded(request)) ?? (await authenticate(request))
-        if (answer instanceof Response) return answer
-        return handler(request, { authInfo: answer, parsedBody })
-      },
-    express: () => createNodeMiddleware({ metadata, authenticate }),
-    tool,
+    authenticate: async (request, { scope } = {}) =>
+      authenticate(fromFetch(request), checkScopes(scope)),
+    metadata: (request) => metadata(fromFetch(request)),
+    require: (...scopes) =>
+      createRequirement(checkScopes(scopes), { resourceMetadataUrl, isVerified }),
+    tool: parts.tool,
+    sessions: (sessionOptions = {}) => createSessions(parts.callerOf, sessionOptions),
+    verifyConfiguration: (asked) => verifyConfiguration(parts.configuration, asked),
     flush: verifier.flush,
     close: verifier.close,
   })

@@ -1,6 +1,6 @@
 /** The document that tells clients where tokens for this server come from. RFC 9728. */
 import type { ProtectedResourceMetadata } from '@behalf/protocol'
-import type { GuardedRequest } from './authenticate.js'
+import type { GuardedRequest } from './guarded-request.js'
 
 export interface DescribedResource {
   issuer: string

@@ -3,6 +3,7 @@ import { formatUsd, isOAuthError } from '@behalf/protocol'
 import type { Caller, Charge, Receipt, Verifier } from '@behalf/verifier'
 import { callerIn, signalIn, type ToolContext } from './auth-info.js'
 import { type ToolDenial, toDenial } from './denial.js'
+import type { DownstreamCaller } from './downstream.js'
 import {
   checkCaller,
   checkRule,
@@ -27,7 +28,7 @@ export interface ToolHandler<Args, Result, Context> {
 
 export type MakeTool = <Args, Result extends ToolResult, Context extends ToolContext = ToolContext>(
   options: ToolOptions<Args, Result>,
-  handler: (args: Args, caller: Caller, context: Context) => Result | Promise<Result>,
+  handler: (args: Args, caller: DownstreamCaller, context: Context) => Result | Promise<Result>,
 ) => ToolHandler<Args, Result, Context>
 
 const priceOf = <Args>(price: Price<Args>, args: Args): string =>
@@ -118,9 +119,9 @@ const readCall = <Args, Context>(received: readonly unknown[]): { args: Args; co
     context: received.at(-1),
   }) as { args: Args; context: Context }
 
-type IsVerified = (caller: unknown) => caller is Caller
+type IsVerified = (caller: unknown) => caller is DownstreamCaller
 
-const callerOf = (context: ToolContext, isVerified: IsVerified): Caller => {
+const callerOf = (context: ToolContext, isVerified: IsVerified): DownstreamCaller => {
   const caller = callerIn(context)
   if (isVerified(caller)) return caller
   // Open to nobody rather than to everybody.
@@ -132,7 +133,7 @@ export const createTool =
   (verifier: Pick<Verifier, 'chargeWithReceipt'>, isVerified: IsVerified): MakeTool =>
   <Args, Result extends ToolResult, Context extends ToolContext>(
     options: ToolOptions<Args, Result>,
-    handler: (args: Args, caller: Caller, context: Context) => Result | Promise<Result>,
+    handler: (args: Args, caller: DownstreamCaller, context: Context) => Result | Promise<Result>,
   ): ToolHandler<Args, Result, Context> => {
     const rule = checkRule(options)
     return async (...received: [Context] | [Args, Context]) => {

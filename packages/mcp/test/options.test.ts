@@ -41,6 +41,15 @@ test.each([
   ['an origin with a path', { allowedOrigins: ['https://app.example/'] }],
   ['any origin', { allowedOrigins: ['*'] }],
   ['half a budget', { budget: { clientId: 'docs-server' } }],
+  ['half a client', { client: { clientId: 'docs-server' } }],
+  ['a client without a secret', { client: { clientId: 'docs-server', clientSecret: '' } }],
+  ['a scope that no resource has', { scopes: 'docs:read offline_access' }],
+  ['a host with a scheme', { allowedHosts: ['https://api.example'] }],
+  ['a host with a path', { allowedHosts: ['api.example/mcp'] }],
+  ['a host with a user', { allowedHosts: ['me@api.example'] }],
+  ['any host, in another way', { allowedHosts: ['*'] }],
+  ['no hosts at all', { allowedHosts: [] }],
+  ['cors that is no answer', { cors: 'yes' }],
 ])('refuses %s', (_, more) => {
   expect(() => make(more)).toThrow(TypeError)
 })
@@ -114,7 +123,8 @@ test('a resource that is an origin has one location', () => {
 
 const statusFrom = async (origin: string, more: Partial<ProtectMcpOptions> = {}) => {
   const headers = { Origin: origin }
-  const answer = await make(more).authenticate(new Request('https://api.example/', { headers }))
+  const place = more.resource ?? options.resource
+  const answer = await make(more).authenticate(new Request(place, { headers }))
   return answer instanceof Response ? answer.status : 200
 }
 
@@ -134,6 +144,101 @@ test('a page may call from its own site, from listed ones, and on loopback from 
   expect(await statusFrom('http://localhost:6274', { ...local, ...listed })).toBe(403)
 })
 
+const statusAt = async (host: string, more: Partial<ProtectMcpOptions> = {}) => {
+  const request = new Request(more.resource ?? options.resource, { headers: { Host: host } })
+  const answer = await make(more).authenticate(request)
+  return answer instanceof Response ? answer.status : 200
+}
+
+test('a server is called by its own name, by listed ones, and on loopback by those of loopback', async () => {
+  const local = { resource: 'http://localhost:4100/mcp' }
+  const listed = { allowedHosts: ['mcp.internal:3000', 'MCP.internal'] }
+  // 401 is past the check of the host: there is no token.
+  expect(await statusAt('api.example')).toBe(401)
+  expect(await statusAt('API.example:443')).toBe(401)
+  expect(await statusAt('api.example:8443')).toBe(403)
+  expect(await statusAt('evil.example')).toBe(403)
+  expect(await statusAt('api.example.evil.example')).toBe(403)
+  expect(await statusAt('api.example@evil.example')).toBe(403)
+  expect(await statusAt('api.example, evil.example')).toBe(403)
+  expect(await statusAt('api.example/evil')).toBe(403)
+  expect(await statusAt('localhost:4100')).toBe(403)
+  expect(await statusAt('127.0.0.1:9', local)).toBe(401)
+  expect(await statusAt('[::1]:9', local)).toBe(401)
+  expect(await statusAt('evil.example:4100', local)).toBe(403)
+  expect(await statusAt('localhost.evil.example', local)).toBe(403)
+  expect(await statusAt('mcp.internal:3000', listed)).toBe(401)
+  expect(await statusAt('mcp.internal', listed)).toBe(401)
+  expect(await statusAt('api.example', listed)).toBe(403)
+  expect(await statusAt('evil.example', { allowedHosts: 'any' })).toBe(401)
+})
+
+const asPage = async (
+  method: string,
+  headers: Record<string, string>,
+  more: Partial<ProtectMcpOptions> = {},
+) => {
+  const pages = { allowedOrigins: ['https://app.example'], scopes: 'docs:read', ...more }
+  const answer = await make(pages).authenticate(new Request(options.resource, { method, headers }))
+  if (answer instanceof Response) return answer
+  throw new Error('let in')
+}
+
+const preflight = {
+  Origin: 'https://app.example',
+  'Access-Control-Request-Method': 'POST',
+  'Access-Control-Request-Headers': 'authorization,content-type,mcp-protocol-version',
+}
+
+test('a browser that asks first needs no token, if its page may call', async () => {
+  const answer = await asPage('OPTIONS', preflight)
+  expect(answer.status).toBe(204)
+  expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example')
+  expect(answer.headers.get('access-control-allow-methods')).toContain('DELETE')
+  expect(answer.headers.get('vary')).toBe('Origin')
+  const allowed = answer.headers.get('access-control-allow-headers')?.toLowerCase().split(', ')
+  for (const name of ['authorization', 'content-type', 'mcp-session-id', 'mcp-protocol-version']) {
+    expect(allowed).toContain(name)
+  }
+  expect(answer.headers.get('access-control-allow-credentials')).toBeNull()
+})
+
+test('no other page is told that it may, and what is no preflight needs a token', async () => {
+  const foreign = await asPage('OPTIONS', { ...preflight, Origin: 'https://evil.example' })
+  expect(foreign.status).toBe(403)
+  expect(foreign.headers.get('access-control-allow-origin')).toBeNull()
+  expect((await asPage('OPTIONS', { Origin: preflight.Origin })).status).toBe(401)
+  expect((await asPage('POST', preflight)).status).toBe(401)
+  const { Origin: _, ...withoutOrigin } = preflight
+  expect((await asPage('OPTIONS', withoutOrigin)).status).toBe(401)
+  expect((await asPage('OPTIONS', preflight, { cors: false })).status).toBe(401)
+})
+
+test('a page that may call can read the challenge', async () => {
+  const { headers, status } = await asPage('POST', { Origin: 'https://app.example' })
+  expect(status).toBe(401)
+  expect(headers.get('access-control-allow-origin')).toBe('https://app.example')
+  expect(headers.get('access-control-expose-headers')).toContain('WWW-Authenticate')
+  expect(headers.get('vary')).toBe('Origin')
+  const bare = await asPage('POST', { Origin: 'https://app.example' }, { cors: false })
+  expect(bare.headers.get('access-control-allow-origin')).toBeNull()
+  expect((await asPage('POST', {})).headers.get('access-control-allow-origin')).toBeNull()
+})
+
+test('the 401 of a route names the scopes of the guard and its own, each once', async () => {
+  const guard = make({ scopes: 'docs:read' })
+  const scope = ['docs:write', 'docs:read']
+  const answer = await guard.authenticate(new Request(options.resource), { scope })
+  if (!(answer instanceof Response)) throw new Error('let in')
+  expect(answer.headers.get('www-authenticate')).toContain('scope="docs:read docs:write"')
+})
+
+test('a scope that is none is found where the route is made', () => {
+  expect(() => make().express({ scope: 'docs"read' })).toThrow(TypeError)
+  expect(() => make().require()).toThrow(TypeError)
+  expect(() => make().require('docs read ')).toThrow(TypeError)
+})
+
 test('the middleware takes what Node gives it, however odd', async () => {
   const middleware = make().express()
   const ask = async (request: object) => {
@@ -144,7 +249,8 @@ test('the middleware takes what Node gives it, however odd', async () => {
     return response.statusCode
   }
   expect(await ask({ method: 'TRACE', url: '//', headers: {} })).toBe(401)
-  expect(await ask({ method: 'GET', url: '*', headers: { ':authority': 'x' } })).toBe(401)
+  expect(await ask({ method: 'GET', url: '*', headers: { ':authority': 'x' } })).toBe(403)
+  expect(await ask({ method: 'GET', url: '*', headers: { ':authority': 'api.example' } })).toBe(401)
   expect(await ask({ url: 'http://evil.example/mcp', headers: {} })).toBe(401)
   expect(await ask({ originalUrl: pathAware, url: '/', method: 'GET', headers: {} })).toBe(200)
   expect(await ask({ method: 'GET', url: `http://evil.example${atRoot}`, headers: {} })).toBe(200)

@@ -1,0 +1,11 @@
+/** What every face of the guard stands on: in with a caller, or out with an answer. */
+import type { AuthInfo } from './auth-info.js'
+import type { Cors } from './cors.js'
+import type { GuardedRequest } from './guarded-request.js'
+
+export interface Gate {
+  /** The metadata, the caller, or the answer that turns it away. It never throws. */
+  enter: (request: GuardedRequest) => Promise<AuthInfo | Response>
+  metadata: (request: Pick<GuardedRequest, 'method' | 'pathname'>) => Response | undefined
+  cors: Cors
+}

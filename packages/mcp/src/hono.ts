@@ -1,0 +1,36 @@
+/** The guard as middleware of Hono. */
+import type { AuthInfo } from './auth-info.js'
+import type { Gate } from './gate.js'
+import { fromFetch } from './guarded-request.js'
+
+/** What is used of Hono's context. */
+export interface HonoContext {
+  req: { raw: Request }
+  set(key: 'auth', value: AuthInfo): void
+  get(key: 'auth'): unknown
+  header(name: string, value: string): void
+  res: Response
+}
+
+export type HonoMiddleware = (
+  context: HonoContext,
+  next: () => Promise<void>,
+) => Promise<Response | undefined>
+
+/**
+ * Sets `auth`, where `@hono/mcp` looks and what `createMcpHandler` takes:
+ * `handler.fetch(c.req.raw, { authInfo: c.get('auth') })`.
+ */
+export const createHonoMiddleware = ({ enter, cors }: Gate): HonoMiddleware =>
+  async function guard(context, next) {
+    const request = fromFetch(context.req.raw)
+    const answer = await enter(request)
+    if (answer instanceof Response) return answer
+    context.set('auth', answer)
+    await next()
+    // Afterwards: what a handler answers of its own takes the place of what was set before.
+    for (const [name, value] of Object.entries(cors.headers(request))) {
+      if (!context.res.headers.has(name)) context.header(name, value)
+    }
+    return undefined
+  }
