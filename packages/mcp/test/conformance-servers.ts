@@ -1,7 +1,8 @@
-/** Servers for the test kit: ours, and those that the helpers of the SDKs make. */
-
-import { startTestIssuer, type TestIssuer } from '../src/conformance.js'
+/** Our own servers, which trust an issuer of the test kit. */
+import type { RequestListener } from 'node:http'
+import { startTestIssuer, type TestIssuer, type ToolProbe } from '../src/conformance.js'
 import { type Guard, protectMcp } from '../src/server.js'
+import { faces } from './faces.js'
 import {
   createServerV1,
   createServerV2,
@@ -10,7 +11,6 @@ import {
   serveV2,
   serveV2OnExpress,
 } from './servers.js'
-import type { Generation } from './world.js'
 
 export const scopes = ['docs:read', 'docs:write']
 
@@ -20,18 +20,40 @@ export interface Place {
   close: () => Promise<void>
 }
 
-const serveOwn = (generation: Generation, guard: Guard) => {
-  if (generation === 'v1') return serveV1(guard, () => createServerV1(guard))
-  const face = generation === 'v2' ? serveV2 : serveV2OnExpress
-  return face(guard, () => createServerV2(guard))
+export interface OwnServer {
+  name: string
+  serve: (guard: Guard) => RequestListener | Promise<RequestListener>
+  /** One that needs a scope, where there is one. */
+  tool?: ToolProbe | undefined
+  joinDuplicateHeaders?: boolean
 }
 
-/** Ours, which trust an issuer of the kit's own. */
-export const openOwn = async (generation: Generation): Promise<Place> => {
+const tool = { name: 'publish', scope: 'docs:write' }
+const stepUp = { name: 'publish', scope: 'docs:write docs:read' }
+
+const serveFetch = (guard: Guard) => serveV2(guard, () => createServerV2(guard))
+
+export const ownServers: readonly OwnServer[] = [
+  { name: 'Express, v1', serve: (guard) => serveV1(guard, () => createServerV1(guard)), tool },
+  {
+    name: 'Express, v2',
+    serve: (guard) => serveV2OnExpress(guard, () => createServerV2(guard)),
+    tool,
+  },
+  { name: 'fetch, v2', serve: serveFetch, tool, joinDuplicateHeaders: true },
+  ...faces.map(({ name, serve, generation }) => ({
+    name,
+    serve,
+    joinDuplicateHeaders: true,
+    ...(generation === 'v2' && { tool: stepUp }),
+  })),
+]
+
+export const openOwn = async ({ serve, joinDuplicateHeaders = false }: OwnServer) => {
   const issuer = await startTestIssuer()
-  const { url, use, close } = await open()
+  const { url, use, close } = await open({ joinDuplicateHeaders })
   const guard = protectMcp({ issuer: issuer.issuer, resource: url, scopes })
-  use(serveOwn(generation, guard))
+  use(await serve(guard))
   return {
     url,
     issuer,
@@ -39,5 +61,5 @@ export const openOwn = async (generation: Generation): Promise<Place> => {
       await guard.close()
       await Promise.all([close(), issuer.close()])
     },
-  }
+  } satisfies Place
 }

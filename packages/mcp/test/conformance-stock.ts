@@ -11,12 +11,14 @@ import { McpServer as McpServerV1 } from '@modelcontextprotocol/sdk/server/mcp.j
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import {
   createMcpHandler,
+  hostHeaderValidationResponse,
   McpServer as McpServerV2,
   OAuthError,
   OAuthErrorCode,
   oauthMetadataResponse,
-  requireBearerAuth as requireV2,
+  originValidationResponse,
   requireScopes,
+  requireBearerAuth as requireV2,
 } from '@modelcontextprotocol/server'
 import express from 'express'
 import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose'
@@ -28,8 +30,8 @@ const scopes = ['docs:read', 'docs:write']
 
 /**
  * `usual` is what a verifier with a JWT library looks like when it does what the interface asks for.
- * `careful` also does what the documentation of the helper names as options: it compares the
- * audience, and turns what is thrown into the error class of the SDK.
+ * `careful` does all that the SDK has something for: it compares the audience, turns what is thrown
+ * into the error class of the SDK, and checks Host, Origin and, in v2, the scope of the tool.
  */
 export type Care = 'usual' | 'careful'
 
@@ -39,7 +41,8 @@ const toAuthInfo = (token: string, payload: JWTPayload) => ({
   scopes: String(payload.scope ?? '').split(' '),
   // Absent is what the helper looks for; the SDKs' types say it may be.
   ...(payload.exp !== undefined && { expiresAt: payload.exp }),
-  ...(typeof payload.aud === 'string' && URL.canParse(payload.aud) && { resource: new URL(payload.aud) }),
+  ...(typeof payload.aud === 'string' &&
+    URL.canParse(payload.aud) && { resource: new URL(payload.aud) }),
 })
 
 const createVerifier = (
@@ -76,6 +79,12 @@ const metadataOf = (issuer: string) => ({
   response_types_supported: ['code'],
 })
 
+const ownNamesOf = (url: string) => ({
+  enableDnsRebindingProtection: true,
+  allowedHosts: [new URL(url).host],
+  allowedOrigins: [new URL(url).origin],
+})
+
 const serveV1 = (issuer: string, url: string, care: Care): RequestListener => {
   const app = express()
   const resourceServerUrl = new URL(url)
@@ -93,7 +102,7 @@ const serveV1 = (issuer: string, url: string, care: Care): RequestListener => {
     ...(care === 'careful' && { expectedResource: resourceServerUrl }),
   })
   app.all('/mcp', gate, express.json(), async (request, response) => {
-    const transport = new StreamableHTTPServerTransport({})
+    const transport = new StreamableHTTPServerTransport(care === 'usual' ? {} : ownNamesOf(url))
     response.on('close', () => transport.close())
     // The SDK's own class does not fit its interface under exactOptionalPropertyTypes.
     await createServerV1().connect(transport as Parameters<McpServerV1['connect']>[0])
@@ -126,10 +135,15 @@ const serveV2 = (issuer: string, url: string, care: Care): RequestListener => {
     ...(care === 'careful' && { expectedResource: resourceServerUrl }),
   })
   const handler = createMcpHandler(() => createServerV2(care))
+  const names = [resourceServerUrl.hostname]
+  const elsewhere = (request: Request): Response | undefined =>
+    care === 'usual'
+      ? undefined
+      : (hostHeaderValidationResponse(request, names) ?? originValidationResponse(request, names))
   return toNodeHandler({
     fetch: async (request: Request) => {
-      const document = oauthMetadataResponse(request, described)
-      if (document) return document
+      const early = oauthMetadataResponse(request, described) ?? elsewhere(request)
+      if (early) return early
       const authInfo = await gate(request)
       return authInfo instanceof Response ? authInfo : handler.fetch(request, { authInfo })
     },

@@ -169,7 +169,7 @@ const createDoor = (guard: Guard, fault: Fault, url: string) => {
       toRequest(fault.lacks?.includes('two headers') ? one : asked),
     )
     if (answer instanceof Response) return saidBy(answer)
-    return { subject: answer.extra.subject, scope: answer.scopes.join(' '), token: answer.token }
+    return { subject: answer.extra.subject, scope: answer.scopes.join(' '), token: text }
   }
 }
 

@@ -86,7 +86,7 @@ const wrongIssuer = mintedCheck({
 const otherType = mintedCheck({
   id: 'other-jwt-type-401',
   title: 'A JWT that the issuer signed for something else is refused.',
-  level: 'must',
+  level: 'should',
   spec: specs.typing,
   fix: 'Check the typ header: "at+jwt", or what your issuer writes into its access tokens and into nothing else.',
   changes: async () =>

@@ -153,7 +153,7 @@ const twoHeaders: Check = {
   title: 'A request with two Authorization headers is refused.',
   level: 'advised',
   spec: specs.headerSyntax,
-  fix: 'Refuse the request (in Node, look at headersDistinct or rawHeaders): a proxy in front may have checked the other one.',
+  fix: 'Refuse the request: a proxy in front may have checked the other one. Node drops the second in silence, unless the server is made with joinDuplicateHeaders, or you look at headersDistinct.',
   run: async ({ call, good, hasSocket }) => {
     if (!hasSocket) return skipped('needs a connection of its own: leave fetch out')
     const [one, other] = [`Bearer ${await good()}`, 'Bearer x']
