@@ -27,8 +27,12 @@ const maxBytes = 262_144
 
 const noAnswer = (why: string): Answer => ({ status: 0, header: () => undefined, text: why })
 
-const why = (error: unknown): string =>
-  error instanceof Error ? String((error as NodeJS.ErrnoException).code ?? error.name) : 'unknown'
+/** `fetch` puts what the socket said below what it says itself. */
+const why = (error: unknown): string => {
+  if (!(error instanceof Error)) return 'unknown'
+  const { code } = { ...Object(error), ...Object(error.cause) }
+  return typeof code === 'string' ? code : error.name
+}
 
 /** A JSON-RPC response is in: what else a stream may bring is of no interest. */
 const isAnswered = (text: string): boolean =>
