@@ -341,6 +341,56 @@ describe('exchange', () => {
   })
 })
 
+describe('pull', () => {
+  const next = 'https://next.example/mcp'
+  const createServer = (options?: { lifeSeconds?: number }) => {
+    const world = createWorld(options)
+    world.on(next, () => json({ ok: true }))
+    return { world, server: world.agent({ clientId: 'docs-server' }), caller: world.agent() }
+  }
+
+  test('brings what this server was called with, and gets a token for the next one', async () => {
+    const { world, server, caller } = createServer()
+    const token = await caller.token({ resource })
+    const limits = { cost_budget_usd: 0.5 }
+    const pulled = await server.pull({ token, resource: next, scope: 'docs:read', limits })
+    const [, call] = world.tokenCalls()
+    expect(Object.fromEntries(call?.form ?? [])).toMatchObject({
+      grant_type: exchangeType,
+      subject_token: token.accessToken,
+      subject_token_type: tokenType,
+      resource: next,
+      scope: 'docs:read',
+      agent_limits: JSON.stringify(limits),
+    })
+    expect(pulled).toMatchObject({ resource: next, subject: 'orchestrator' })
+    await pulled.fetch(next)
+    expect(world.to(next)[0]?.authorization).toBe(`Bearer ${pulled.accessToken}`)
+    expect(await refusal(pulled.fetch(resource))).toMatchObject({ reason: 'wrong_origin' })
+  })
+
+  test('renews it while the caller’s own token lives, and not after', async () => {
+    const { world, server, caller } = createServer({ lifeSeconds: 600 })
+    const token = await caller.token({ resource })
+    world.clock.seconds += 100
+    const pulled = await server.pull({ token, resource: next })
+    const first = pulled.accessToken
+    world.clock.seconds += 480
+    // Of its 600 s it has 120 left, which will do; then it is renewed, and then there is an end.
+    expect((await pulled.token()).accessToken).toBe(first)
+    world.clock.seconds += 121
+    expect(await refusal(pulled.token())).toMatchObject({ reason: 'delegation_ended' })
+  })
+
+  test('names one resource', async () => {
+    const { server, caller } = createServer()
+    const token = await caller.token({ resource })
+    await expect(server.pull({ token, resource: 'next' })).rejects.toThrow(TypeError)
+    const nothing = { token } as Parameters<typeof server.pull>[0]
+    await expect(server.pull(nothing)).rejects.toThrow(TypeError)
+  })
+})
+
 describe('revoke', () => {
   test('sends the token and forgets it', async () => {
     const { world, orchestrator } = createPair()

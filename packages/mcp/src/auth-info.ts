@@ -1,4 +1,5 @@
 /** The verified caller, in the plain shape that both generations of the MCP SDK hand to tools. */
+import { type AgentLimits, agentLimitsClaim } from '@behalf/protocol'
 import type { Caller } from '@behalf/verifier'
 import type { DownstreamCaller } from './downstream.js'
 
@@ -32,6 +33,16 @@ export interface AuthInfo {
 /** Good for nothing anywhere, and says so where it is tried. */
 export const noToken = 'not-the-token.use-caller.exchangeFor'
 
+/**
+ * In JSON the limits are spelt as on the wire: amounts of money are `bigint`, on which `JSON.stringify`
+ * throws, and a log line must not be what ends a request.
+ */
+export const withJSON = <T extends { limits: AgentLimits }>(holder: T): T =>
+  Object.defineProperty(holder, 'toJSON', {
+    value: () => ({ ...holder, limits: agentLimitsClaim(holder.limits) }),
+    enumerable: false,
+  })
+
 /** A new object for each request, so that nothing of one caller can reach another. */
 export const toAuthInfo = (
   caller: DownstreamCaller,
@@ -45,7 +56,7 @@ export const toAuthInfo = (
     expiresAt: Math.floor(caller.expiresAt.getTime() / 1000),
     resource: new URL(server.resource),
     resourceMetadataUrl: server.resourceMetadataUrl,
-    extra: { caller, subject, actor, chain, tenantId, limits, lineage },
+    extra: withJSON({ caller, subject, actor, chain, tenantId, limits, lineage }),
   }
 }
 

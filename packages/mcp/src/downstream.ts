@@ -5,6 +5,7 @@
 import { type Agent, createAgent, type DelegatedToken, type Fetch } from '@behalf/client'
 import { formatScope } from '@behalf/protocol'
 import type { Caller } from '@behalf/verifier'
+import { withJSON } from './auth-info.js'
 import { untilAborted } from './until-aborted.js'
 
 /**
@@ -111,8 +112,8 @@ const agentFor = ({ issuer, client, fetch, now, timeoutMs }: DownstreamOptions) 
 const inspect = Symbol.for('nodejs.util.inspect.custom')
 
 /**
- * Gives callers their way on. The same object for the same caller, so that a guard can know those
- * that it has let in. Like `token`, `exchangeFor` is not enumerable: callers are data in every log.
+ * Gives callers their way on: the same object for the same caller, since one caller serves every
+ * request that brings the same token. Like `token`, `exchangeFor` is not enumerable: callers are data in every log.
  *
  * @throws TypeError for credentials that are none
  */
@@ -132,7 +133,7 @@ export const createDownstream = (options: DownstreamOptions): WithDownstream => 
     // A Date cannot be frozen, so everybody gets their own.
     Object.defineProperty(whole, 'expiresAt', { get: () => caller.expiresAt })
     Object.defineProperty(whole, inspect, { value: () => ({ ...whole }), enumerable: false })
-    return Object.freeze(whole)
+    return Object.freeze(withJSON(whole))
   }
   return (caller) => {
     const known = made.get(caller) ?? withDownstream(caller)

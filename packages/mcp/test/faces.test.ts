@@ -1,13 +1,14 @@
 /** Every face of the guard, with the real framework behind it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { protectMcp } from '../src/server.js'
 import { faces } from './faces.js'
-import { openPlaces, type Places } from './places.js'
+import { credentialsOf, openPlaces, type Places, serverOf } from './places.js'
 import { call, connectModern, connectV1, connectV2, textOf, withToken } from './world.js'
 
 let places: Places
 beforeAll(async () => {
   places = await openPlaces(faces)
-}, 30_000)
+}, 60_000)
 afterAll(() => places.stop())
 
 const bearer = (token: string) => ({ Authorization: `Bearer ${token}` })
@@ -102,6 +103,10 @@ describe.each(faces)('$name', ({ name, generation, hasSessions }) => {
     }
   })
 
+  test('fits its issuer, and its own metadata as clients read it', async () => {
+    await place().guard.verifyConfiguration({ ownMetadata: true })
+  })
+
   test('a page that may call learns so before it has a token, and can read every answer', async () => {
     const { url } = place()
     const page = { Origin: 'http://localhost:6274' }
@@ -164,5 +169,20 @@ describe.each(faces)('$name', ({ name, generation, hasSessions }) => {
     expect(challenge).toContain('error="insufficient_scope"')
     expect(challenge).toContain('scope="docs:write docs:read"')
     expect(challenge).toContain(`resource_metadata="${metadataUrl()}"`)
+  })
+})
+
+test('another secret than the issuer knows, and another spelling of the issuer, are found out', async () => {
+  const [face] = faces
+  const { url } = places.at(face?.name ?? '')
+  const { issuer } = places.auth
+  const client = { ...credentialsOf(serverOf(0)), clientSecret: 'another secret' }
+  const wrong = protectMcp({ issuer, resource: url, client })
+  await expect(wrong.verifyConfiguration()).rejects.toMatchObject({
+    details: { mismatches: [{ name: 'client', found: 'status 401' }] },
+  })
+  const other = protectMcp({ issuer: issuer.replace('127.0.0.1', 'localhost'), resource: url })
+  await expect(other.verifyConfiguration()).rejects.toMatchObject({
+    details: { mismatches: [{ name: 'issuer' }] },
   })
 })

@@ -54,6 +54,10 @@ test.each([
   expect(() => make(more)).toThrow(TypeError)
 })
 
+test('says in the words of this package which credentials are none', () => {
+  expect(() => make({ client: { clientId: 'docs-server' } })).toThrow(/protectMcp: client/)
+})
+
 const result = () => ({ content: [] })
 
 test.each([
@@ -170,6 +174,7 @@ test('a server is called by its own name, by listed ones, and on loopback by tho
   expect(await statusAt('mcp.internal:3000', listed)).toBe(401)
   expect(await statusAt('mcp.internal', listed)).toBe(401)
   expect(await statusAt('api.example', listed)).toBe(403)
+  expect(await statusAt('127.0.0.1:9', { ...local, ...listed })).toBe(403)
   expect(await statusAt('evil.example', { allowedHosts: 'any' })).toBe(401)
 })
 

@@ -49,11 +49,12 @@ const configFor = (urls: readonly string[]) => ({
   clients: [
     agent('reader', urls, 'docs:read'),
     agent('writer', urls, 'docs:read docs:write', { cost_budget_usd: '5' }),
+    agent('fired', urls, 'docs:read'),
     agent('lonely', urls, 'docs:read'),
     ...urls.map((_, index) => resourceServer(serverOf(index))),
   ],
   delegation_rules: urls.flatMap((_, index) =>
-    ['reader', 'writer'].map((from) => ({ from, to: serverOf(index), mode: 'pull' })),
+    ['reader', 'writer', 'fired'].map((from) => ({ from, to: serverOf(index), mode: 'pull' })),
   ),
 })
 
