@@ -2,7 +2,13 @@
  * Tokens for the servers that this one calls. What it was called with stays here: MCP Authorization,
  * "Access Token Privilege Restriction": the server MUST NOT pass it through. RFC 8693.
  */
-import { type Agent, createAgent, type DelegatedToken, type Fetch } from '@behalf/client'
+import {
+  type Agent,
+  type AgentLimitsClaim,
+  createAgent,
+  type DelegatedToken,
+  type Fetch,
+} from '@behalf/client'
 import { formatScope } from '@behalf/protocol'
 import type { Caller } from '@behalf/verifier'
 import { withJSON } from './auth-info.js'
@@ -18,7 +24,7 @@ export interface ExchangeForOptions {
   /** Absent: all that the caller's token and the rules have there. */
   scope?: string | readonly string[] | undefined
   /** As spelt on the wire; money as a number or as decimal text. */
-  limits?: Parameters<Agent['pull']>[0]['limits']
+  limits?: AgentLimitsClaim | undefined
   /** Ends the waiting; what others wait for too goes on. */
   signal?: AbortSignal | undefined
 }

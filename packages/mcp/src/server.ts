@@ -1,4 +1,4 @@
-export type { AuthInfo, AuthInfoExtra, HasExtra, ToolContext } from './auth-info.js'
+export type { AuthInfo, AuthInfoExtra, ToolContext } from './auth-info.js'
 export { type Denial, denialKey, type ToolDenial } from './denial.js'
 export type { DownstreamCaller, DownstreamToken, ExchangeForOptions } from './downstream.js'
 export type { NodeMiddleware } from './express.js'

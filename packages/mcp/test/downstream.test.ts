@@ -7,6 +7,7 @@ import { toNodeHandler } from '@modelcontextprotocol/node'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
+import { createDownstream } from '../src/downstream.js'
 import { type AuthInfo, type DownstreamCaller, type Guard, protectMcp } from '../src/server.js'
 
 import { credentialsOf, openPlaces, type Places, serverOf } from './places.js'
@@ -184,7 +185,9 @@ test('a rule that does not let this server act, or a resource that nobody knows,
   const wider = caller.exchangeFor(at('back').url, { scope: 'docs:write' })
   await expect(wider).rejects.toMatchObject({ code: 'invalid_scope' })
   // What was refused is not kept.
+  const before = exchanges
   await expect(lonely.exchangeFor(at('back').url)).rejects.toMatchObject({ code: 'access_denied' })
+  expect(exchanges).toBe(before + 1)
 })
 
 test('who stops waiting takes nothing from those who wait on', async () => {
@@ -197,8 +200,10 @@ test('who stops waiting takes nothing from those who wait on', async () => {
   await expect(gone).rejects.toThrow('enough')
   expect((await waiting).resource).toBe(next)
   expect(exchanges).toBe(1)
-  const late = caller.exchangeFor(next, { signal: AbortSignal.abort(new Error('too late')) })
+  const signal = AbortSignal.abort(new Error('too late'))
+  const late = caller.exchangeFor(next, { scope: 'docs:read', signal })
   await expect(late).rejects.toThrow('too late')
+  expect(exchanges).toBe(1)
 })
 
 test('a caller that was taken back takes what was made of it along', async () => {
@@ -236,4 +241,19 @@ test('a tool knows its caller although more was given to it', async () => {
   expect(await whoami({ authInfo: { ...authInfo } })).toEqual(text('reader'))
   const copied = { ...authInfo, extra: { ...authInfo.extra, caller: { ...authInfo.extra.caller } } }
   await expect(whoami({ authInfo: copied })).rejects.toThrow(/guarded/)
+})
+
+test('the tokens that are kept are bounded: the one that was unused for longest goes', async () => {
+  const { caller } = await authInfoOf('reader')
+  const client = credentialsOf(serverOf(0))
+  const small = { issuer: places.auth.issuer, client, fetch: counting, maxEntries: 2 }
+  const { exchangeFor } = createDownstream(small)(caller)
+  const ask = (cost_budget_usd: number) =>
+    exchangeFor(at('back').url, { limits: { cost_budget_usd } })
+  for (const usd of [1, 2, 1, 3]) await ask(usd)
+  expect(exchanges).toBe(3)
+  await ask(1)
+  expect(exchanges).toBe(3)
+  await ask(2)
+  expect(exchanges).toBe(4)
 })

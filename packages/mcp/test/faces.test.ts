@@ -1,4 +1,5 @@
 /** Every face of the guard, with the real framework behind it. */
+import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { protectMcp } from '../src/server.js'
 import { faces } from './faces.js'
@@ -23,6 +24,17 @@ const send = (url: string, message: object, headers: Record<string, string> = {}
       ...headers,
     },
     body: JSON.stringify(message),
+  })
+
+/** As a page whose name was made to resolve to this machine: `fetch` sets the header by itself. */
+const statusAs = (url: string, headers: Record<string, string>): Promise<number | undefined> =>
+  new Promise((resolve, reject) => {
+    const asked = request(url, { method: 'POST', headers }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+    asked.on('error', reject)
+    asked.end('{}')
   })
 
 const initialize = {
@@ -92,6 +104,15 @@ describe.each(faces)('$name', ({ name, generation, hasSessions }) => {
       expect(challenge).toContain(`resource_metadata="${metadataUrl()}"`)
       expect(challenge).toContain('scope="docs:read docs:write"')
     }
+  })
+
+  test('is not there under another name, whoever asks', async () => {
+    const { url } = place()
+    const good = bearer(await tokenOf('reader'))
+    const { port } = new URL(url)
+    expect(await statusAs(url, { ...good, Host: `evil.example:${port}` })).toBe(403)
+    expect(await statusAs(url, { Host: `evil.example:${port}` })).toBe(403)
+    expect(await statusAs(url, { Host: `localhost:${port}` })).toBe(401)
   })
 
   test('serves its metadata at both locations, to any page', async () => {

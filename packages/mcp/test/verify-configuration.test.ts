@@ -178,8 +178,14 @@ test('what others write is cut, and stays in its place', async () => {
 })
 
 test('who does not want to wait does not', async () => {
+  let asked = 0
+  const counted = () => {
+    asked += 1
+    return Response.json(metadata)
+  }
   const ask = { signal: AbortSignal.abort(new Error('enough')) }
-  await expect(verify({ ask })).rejects.toThrow('enough')
+  await expect(verify({ changed: { [issuerPage]: counted }, ask })).rejects.toThrow('enough')
+  expect(asked).toBe(0)
   const later = new AbortController()
   const changed = { [issuerPage]: () => new Promise<Response>(() => later.abort(new Error('now'))) }
   await expect(verify({ changed, ask: { signal: later.signal } })).rejects.toThrow('now')
