@@ -14,6 +14,7 @@ import {
 import express from 'express'
 import fastify from 'fastify'
 import { type Context, Hono } from 'hono'
+import type { HasExtra } from '../src/auth-info.js'
 import type { AuthInfo, Guard } from '../src/server.js'
 
 const info = { name: 'docs', version: '1.0.0' }
@@ -131,7 +132,7 @@ const next = (guard: Guard): RequestListener => {
   })
 }
 
-type Auth = IncomingMessage & { auth?: AuthInfo }
+type Auth = IncomingMessage & { auth?: HasExtra | undefined }
 
 /** What Express and Fastify have in common, for both generations. */
 const nodeSessions = <T extends { handleRequest: (...args: never[]) => Promise<void> }>(
