@@ -14,7 +14,6 @@ import {
 import express from 'express'
 import fastify from 'fastify'
 import { type Context, Hono } from 'hono'
-import type { HasExtra } from '../src/auth-info.js'
 import type { AuthInfo, Guard } from '../src/server.js'
 
 const info = { name: 'docs', version: '1.0.0' }
@@ -132,7 +131,7 @@ const next = (guard: Guard): RequestListener => {
   })
 }
 
-type Auth = IncomingMessage & { auth?: HasExtra | undefined }
+type Auth = IncomingMessage & { auth?: AuthInfo }
 
 /** What Express and Fastify have in common, for both generations. */
 const nodeSessions = <T extends { handleRequest: (...args: never[]) => Promise<void> }>(
@@ -200,7 +199,11 @@ const onExpress =
     const handle = make(guard)
     const app = express()
     app.use(guard.express())
-    app.all('/mcp', express.json(), (request, response) => handle(request, response, request.body))
+    app.all('/mcp', express.json(), (request, response) => {
+      // Without the `auth` that v1 of the SDK declares for Express: ours has more in it.
+      const plain: IncomingMessage = request
+      return handle(plain, response, request.body)
+    })
     return app
   }
 
