@@ -95,8 +95,25 @@ const rules: Rule[] = [
   {
     title: 'mcp imports client, verifier, protocol and the MCP SDK, and nothing else',
     where: /^packages\/mcp\/src\//,
+    except: /^packages\/mcp\/src\/(conformance\/|main\.ts$)/,
     problems: importsOnly(['@behalf/client', '@behalf/verifier', '@behalf/protocol', mcpSdk]),
     bites: ['packages/mcp/src/server.ts', "import { Hono } from 'hono'"],
+  },
+  {
+    title: 'what protects an MCP server runs anywhere, so it uses nothing that only Node has',
+    where: /^packages\/mcp\/src\//,
+    except: /^packages\/mcp\/src\/(conformance\/|main\.ts$)/,
+    problems: neverSays(...runtime),
+    bites: ['packages/mcp/src/express.ts', "export const body = Buffer.from('x')"],
+  },
+  {
+    title: 'the test kit for MCP servers knows protocol and Node, and none of what it tests',
+    where: /^packages\/mcp\/src\/(conformance|main)/,
+    problems: importsOnly(['@behalf/protocol', 'node:*']),
+    bites: [
+      'packages/mcp/src/conformance/run.ts',
+      "import { createVerifier } from '@behalf/verifier'",
+    ],
   },
   {
     title: 'only mcp and the examples name the MCP SDK',

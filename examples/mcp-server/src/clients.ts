@@ -39,6 +39,9 @@ export const createResearcher = (issuer: string, clientSecret: string) => {
   const { fetch } = agent
 
   return {
+    /** For the test kit, which forges others from it. */
+    token: async (resource: string): Promise<string> =>
+      (await agent.token({ resource })).accessToken,
     connectV1: async (url: string): Promise<Tools> => {
       const client = new ClientV1(info)
       await client.connect(new HttpV1(new URL(url), { fetch }))

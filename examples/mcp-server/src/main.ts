@@ -1,13 +1,23 @@
-/** Runs both servers and an agent that calls them with the matching clients, and checks it all. */
+/** Runs the four servers and an agent that calls them, and checks it all. */
 import { deepStrictEqual, match, strictEqual } from 'node:assert'
 import type { Server } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { runConformance, tokensFrom } from '@behalf/mcp/conformance'
 import { budgetKey, denialKey } from '@behalf/mcp/server'
 import { startAuthServer } from './auth-server.js'
 import { type Answer, createResearcher, type Tools } from './clients.js'
+import { startExpress } from './express.js'
+import { startHono } from './hono.js'
 import { startV1 } from './v1.js'
 import { startV2 } from './v2.js'
+
+const kinds = [
+  { name: 'v1', start: startV1 },
+  { name: 'v2', start: startV2 },
+  { name: 'Hono', start: startHono },
+  { name: 'Express', start: startExpress },
+]
 
 const listen = async (server: Server, port = 0): Promise<number> => {
   await new Promise<void>((resolve, reject) => {
@@ -25,20 +35,16 @@ const freePort = async (): Promise<number> => {
   return port
 }
 
-const [portV1, portV2] = [await freePort(), await freePort()]
-const urlV1 = `http://127.0.0.1:${portV1}/mcp`
-const urlV2 = `http://127.0.0.1:${portV2}/mcp`
+const opened = await Promise.all(kinds.map(async (kind) => ({ ...kind, port: await freePort() })))
 const { issuer, stop } = await startAuthServer(
-  new Map([
-    [4101, portV1],
-    [4102, portV2],
-  ]),
+  new Map(opened.map(({ port }, index) => [4101 + index, port])),
 )
 const clientSecret = 'example-secret-of-the-docs-server'
-const servers = [
-  startV1({ issuer, resource: urlV1, clientSecret }),
-  startV2({ issuer, resource: urlV2, clientSecret }),
-] as const
+const places = opened.map(({ name, start, port }) => {
+  const url = `http://127.0.0.1:${port}/mcp`
+  return { name, port, url, server: start({ issuer, resource: url, clientSecret }) }
+})
+const researcher = createResearcher(issuer, 'example-secret-of-the-researcher')
 
 const checkFree = async (name: string, tools: Tools): Promise<void> => {
   strictEqual((await tools.call('whoami')).text, 'researcher of acme')
@@ -62,32 +68,42 @@ const checkRefused = ({ isError, text, _meta }: Answer): void => {
   strictEqual((_meta[denialKey] as { error: string }).error, 'insufficient_budget')
 }
 
-try {
-  await listen(servers[0], portV1)
-  await listen(servers[1], portV2)
-  for (const url of [urlV1, urlV2]) {
-    strictEqual((await fetch(url, { method: 'POST' })).status, 401)
-  }
-  console.log('✔ nobody gets in without a token')
+/** Everything that can be forged from a good token, and all that a challenge should say. */
+const checkConformance = async (name: string, url: string): Promise<void> => {
+  const tokens = tokensFrom(() => researcher.token(url))
+  const { passed, results } = await runConformance({ url, issuer, tokens })
+  deepStrictEqual(
+    results.filter(({ status }) => status === 'failed').map(({ id, seen }) => `${id}: ${seen}`),
+    [],
+  )
+  console.log(`✔ ${name}: ${passed} checks of the test kit have passed, and none has failed`)
+}
 
-  const researcher = createResearcher(issuer, 'example-secret-of-the-researcher')
-  const v1 = await researcher.connectV1(urlV1)
-  const v2 = await researcher.connectV2(urlV2)
-  await checkFree('v1', v1)
-  await checkFree('v2', v2)
-  await checkPaid('v1', v1, '0.06')
-  // It holds a part of these few cents for its next call. The other server wants them now.
-  await servers[0].giveBack()
-  await checkPaid('v2', v2, '0.02')
-  await servers[1].giveBack()
-  checkRefused(await v1.call('summarize', { document: 'The plan' }))
-  checkRefused(await v2.call('summarize', { document: 'The plan' }))
-  console.log('✔ one budget for both: neither sells a third one')
-  await checkFree('v1', v1)
-  await checkFree('v2', v2)
-  await Promise.all([v1.close(), v2.close()])
+const connect = async (name: string, url: string): Promise<Tools> =>
+  name === 'v1' ? researcher.connectV1(url) : researcher.connectV2(url)
+
+try {
+  for (const { server, port } of places) await listen(server, port)
+  for (const { name, url } of places) await checkConformance(name, url)
+
+  const connected = await Promise.all(
+    places.map(async (place) => ({ ...place, tools: await connect(place.name, place.url) })),
+  )
+  for (const { name, tools } of connected) await checkFree(name, tools)
+  const left = ['0.06', '0.02']
+  for (const [index, { name, tools, server }] of connected.slice(0, 2).entries()) {
+    await checkPaid(name, tools, left[index] ?? '')
+    // It holds a part of these few cents for its next call. The other servers want them now.
+    await server.giveBack()
+  }
+  for (const { tools } of connected) {
+    checkRefused(await tools.call('summarize', { document: 'The plan' }))
+  }
+  console.log('✔ one budget for all: none of them sells a third one')
+  for (const { name, tools } of connected) await checkFree(name, tools)
+  for (const { tools } of connected) await tools.close()
 } finally {
-  for (const server of servers) {
+  for (const { server } of places) {
     server.closeAllConnections()
     server.close()
   }

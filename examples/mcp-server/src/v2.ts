@@ -2,36 +2,16 @@
 import { createServer } from 'node:http'
 import { protectMcp } from '@behalf/mcp/server'
 import { toNodeHandler } from '@modelcontextprotocol/node'
-import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
-import { z } from 'zod'
 import type { DocsServer, Place } from './place.js'
+import { createHandler } from './tools.js'
 
 export const startV2 = ({ issuer, resource, clientSecret }: Place): DocsServer => {
   const budget = { clientId: 'docs-server', clientSecret }
   const guard = protectMcp({ issuer, resource, scopes: 'docs:read', budget })
 
-  const whoami = guard.tool({}, (_, { actor, tenantId }) => ({
-    content: [{ type: 'text', text: `${actor} of ${tenantId}` }],
-  }))
-  const summarize = guard.tool(
-    { scope: 'docs:read', action: 'docs.summarize', cost: '0.04' },
-    ({ document }: { document: string }) => ({
-      content: [{ type: 'text', text: `${document}, in short` }],
-    }),
-  )
-  const handler = createMcpHandler(() => {
-    const server = new McpServer({ name: 'docs', version: '1.0.0' })
-    server.registerTool('whoami', { description: 'Your name here.' }, whoami)
-    server.registerTool(
-      'summarize',
-      { description: 'A summary.', inputSchema: z.object({ document: z.string() }) },
-      summarize,
-    )
-    return server
-  })
-  const server = createServer(toNodeHandler({ fetch: guard.fetch(handler.fetch) })).on(
-    'close',
-    guard.close,
-  )
-  return Object.assign(server, { giveBack: guard.flush })
+  const { fetch } = createHandler(guard)
+  // Else Node drops a second Authorization header before anybody can see it.
+  const options = { joinDuplicateHeaders: true }
+  const server = createServer(options, toNodeHandler({ fetch: guard.fetch(fetch) }))
+  return Object.assign(server.on('close', guard.close), { giveBack: guard.flush })
 }

@@ -199,7 +199,11 @@ const onExpress =
     const handle = make(guard)
     const app = express()
     app.use(guard.express())
-    app.all('/mcp', express.json(), (request, response) => handle(request, response, request.body))
+    app.all('/mcp', express.json(), (request, response) => {
+      // Without the `auth` that v1 of the SDK declares for Express: ours has more in it.
+      const plain: IncomingMessage = request
+      return handle(plain, response, request.body)
+    })
     return app
   }
 

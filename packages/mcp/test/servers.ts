@@ -1,5 +1,5 @@
 /** The same tools on a server of each generation, behind the guard, on loopback. */
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type RequestListener, type ServerOptions } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { McpServer as McpServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js'
@@ -16,8 +16,8 @@ export interface Opened {
 }
 
 /** Listens first and serves later: the resource is the address, and the guard needs its name. */
-export const open = async (): Promise<Opened> => {
-  const server = createServer()
+export const open = async (options: ServerOptions = {}): Promise<Opened> => {
+  const server = createServer(options)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {

@@ -1,0 +1,96 @@
+/** Runs the gateway, the server behind it and an agent that calls the first, and checks it all. */
+import { match, strictEqual } from 'node:assert'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAgent } from '@behalf/client'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { startAuthServer } from './auth-server.js'
+import { createDocsServer } from './docs-server.js'
+import { createGateway } from './gateway.js'
+
+const listen = async (server: Server, port = 0): Promise<number> => {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  return (server.address() as AddressInfo).port
+}
+
+/** A port that is free now: a server's name must be known before it can be started. */
+const freePort = async (): Promise<number> => {
+  const server = createServer()
+  const port = await listen(server)
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+const [gatewayPort, docsPort] = [await freePort(), await freePort()]
+const gatewayUrl = `http://127.0.0.1:${gatewayPort}/mcp`
+const docsUrl = `http://127.0.0.1:${docsPort}/mcp`
+const { issuer, stop } = await startAuthServer(
+  new Map([
+    [4121, gatewayPort],
+    [4122, docsPort],
+  ]),
+)
+const docs = createDocsServer({
+  issuer,
+  resource: docsUrl,
+  clientSecret: 'example-secret-of-the-docs-server',
+})
+const gateway = createGateway(
+  { issuer, resource: gatewayUrl, clientSecret: 'example-secret-of-the-gateway-server' },
+  docsUrl,
+)
+
+/** All that the server behind was sent, as it came over the wire. */
+const seen: string[] = []
+docs.prependListener('request', ({ rawHeaders }) => seen.push(rawHeaders.join('\n')))
+
+const researcher = createAgent({
+  issuer,
+  clientId: 'researcher',
+  clientSecret: 'example-secret-of-the-researcher',
+})
+
+const ask = async (question: string) => {
+  const client = new Client({ name: 'researcher', version: '1.0.0' })
+  const transport = new StreamableHTTPClientTransport(new URL(gatewayUrl), {
+    fetch: researcher.fetch,
+  })
+  await client.connect(transport)
+  const { content, isError = false } = await client.callTool({
+    name: 'ask',
+    arguments: { question },
+  })
+  await client.close()
+  const [first] = content
+  return { isError, text: first?.type === 'text' ? first.text : '' }
+}
+
+try {
+  await listen(docs, docsPort)
+  await listen(gateway, gatewayPort)
+  const { text } = await ask('cats')
+  strictEqual(text, 'cats: found for researcher through gateway, with docs:read')
+  console.log(`✔ ${text}`)
+
+  const { accessToken } = await researcher.token({ resource: gatewayUrl })
+  const headers = { Authorization: `Bearer ${accessToken}` }
+  strictEqual((await fetch(docsUrl, { method: 'POST', headers })).status, 401)
+  strictEqual(seen.slice(0, -1).join('\n').includes(accessToken), false)
+  console.log('✔ what the gateway was called with opens nothing behind it, and was not sent there')
+
+  await ask('dogs')
+  const third = await ask('cows')
+  strictEqual(third.isError, true)
+  match(third.text, /needs 0\.04 USD, and 0\.02 USD are left/)
+  console.log('✔ both draw on one budget: the third search is refused, and the agent can read why')
+} finally {
+  await docs.giveBack()
+  for (const server of [gateway, docs]) {
+    server.closeAllConnections()
+    server.close()
+  }
+  await stop()
+}

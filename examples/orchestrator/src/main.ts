@@ -1,0 +1,80 @@
+/** Runs three agents behind their guards and one that may call them, and checks who gets in. */
+import { match, strictEqual } from 'node:assert'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { actFor, callWork } from './agent.js'
+import { createAlice } from './alice.js'
+import { startAuthServer } from './auth-server.js'
+import { createSubAgent } from './sub-agent.js'
+
+const listen = async (server: Server, port = 0): Promise<number> => {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  return (server.address() as AddressInfo).port
+}
+
+/** A port that is free now: a server's name must be known before it can be started. */
+const freePort = async (): Promise<number> => {
+  const server = createServer()
+  const port = await listen(server)
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+const names = ['plan', 'code', 'test'] as const
+const ports = [await freePort(), await freePort(), await freePort()] as const
+const urls = ports.map((port) => `http://127.0.0.1:${port}/mcp`)
+const [planner = '', coder = '', tester = ''] = urls
+const { issuer, stop } = await startAuthServer(
+  new Map(ports.map((port, index) => [4111 + index, port])),
+)
+const subAgents = names.map((name, index) =>
+  createSubAgent({ name, issuer, resource: urls[index] ?? '' }),
+)
+
+const statusOf = async (url: string, token?: string): Promise<number> => {
+  const headers = new Headers()
+  if (token !== undefined) headers.set('Authorization', `Bearer ${token}`)
+  return (await fetch(url, { method: 'POST', headers })).status
+}
+
+const settingsOf = (clientId: string, clientSecret: string) => ({
+  issuer,
+  clientId,
+  clientSecret,
+  resources: urls,
+})
+
+try {
+  for (const [index, server] of subAgents.entries()) await listen(server, ports[index])
+  const alice = createAlice(issuer)
+  const orchestrator = await actFor(
+    settingsOf('orchestrator', 'example-secret-of-the-orchestrator'),
+    alice,
+  )
+  for (const [index, url] of urls.entries()) {
+    const said = await callWork(url, await orchestrator.tokenFor(url), 'a shop')
+    match(said, new RegExp(`^${names[index]} a shop for usr_[\\w-]+ of acme, via orchestrator$`))
+    console.log(`✔ ${said}`)
+  }
+
+  strictEqual(await statusOf(tester), 401)
+  strictEqual(await statusOf(tester, await orchestrator.tokenFor(coder)), 401)
+  console.log('✔ what the coder was sent opens nothing at the tester')
+
+  const intern = await actFor(settingsOf('intern', 'example-secret-of-the-intern-agent'), alice)
+  strictEqual(await statusOf(planner, await intern.tokenFor(planner)), 403)
+  console.log('✔ another agent of Alice’s gets in nowhere, though she agreed to all that it asks')
+
+  const { accessToken: own } = await orchestrator.agent.token({ resource: planner })
+  strictEqual(await statusOf(planner, own), 403)
+  console.log('✔ nor does the orchestrator when it acts for nobody')
+} finally {
+  for (const server of subAgents) {
+    server.closeAllConnections()
+    server.close()
+  }
+  await stop()
+}

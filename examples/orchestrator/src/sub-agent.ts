@@ -1,0 +1,45 @@
+/** A planner, a coder or a tester: an MCP server that works for people, and only through one agent. */
+import { createServer, type Server } from 'node:http'
+import { type FetchHandler, protectMcp } from '@behalf/mcp/server'
+import { requireActor, toResponse } from '@behalf/verifier'
+import { toNodeHandler } from '@modelcontextprotocol/node'
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
+import { z } from 'zod'
+
+export interface SubAgentOptions {
+  /** What it does, which is also the scope that it asks for. */
+  name: 'plan' | 'code' | 'test'
+  issuer: string
+  resource: string
+}
+
+export const createSubAgent = ({ name, issuer, resource }: SubAgentOptions): Server => {
+  const guard = protectMcp({ issuer, resource, scopes: name })
+  const work = guard.tool(
+    { scope: name },
+    ({ task }: { task: string }, { subject, actor, tenantId }) => ({
+      content: [
+        { type: 'text', text: `${name} ${task} for ${subject} of ${tenantId}, via ${actor}` },
+      ],
+    }),
+  )
+  const mcp = createMcpHandler(() => {
+    const server = new McpServer({ name, version: '1.0.0' })
+    server.registerTool('work', { inputSchema: z.object({ task: z.string() }) }, work)
+    return server
+  })
+
+  // Only the outermost actor decides (RFC 8693 §4.1). A token on which nobody acts has none.
+  const admitOrchestrator: FetchHandler = (request, options) => {
+    try {
+      requireActor(options.authInfo.extra.caller, 'orchestrator')
+    } catch (error) {
+      return toResponse(error)
+    }
+    return mcp.fetch(request, options)
+  }
+  return createServer(toNodeHandler({ fetch: guard.fetch(admitOrchestrator) })).on(
+    'close',
+    guard.close,
+  )
+}
