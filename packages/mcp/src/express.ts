@@ -41,7 +41,7 @@ const toGuarded = (request: NodeRequest): GuardedRequest => ({
   headers: { get: (name) => headerOf(request, name) },
 })
 
-const send = async (answer: Response, response: NodeResponse): Promise<void> => {
+export const send = async (answer: Response, response: NodeResponse): Promise<void> => {
   response.statusCode = answer.status
   answer.headers.forEach((value, name) => {
     response.setHeader(name, value)

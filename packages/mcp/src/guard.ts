@@ -4,10 +4,12 @@ import { type Caller, createVerifier, type Verifier, type VerifierOptions } from
 import type { AuthInfo } from './auth-info.js'
 import { createAuthenticate, type GuardedRequest } from './authenticate.js'
 import { createNodeMiddleware, type NodeMiddleware } from './express.js'
+import { createOffers } from './offers.js'
 import { createOriginCheck } from './origins.js'
+import type { GuardPrompt, GuardResource, GuardTool } from './registration.js'
 import { createMetadata } from './resource-metadata.js'
 import { audiencesOf, checkResource } from './resource-url.js'
-import { createTool, type MakeTool } from './tool.js'
+import { type Challenge, createStepUpMiddleware } from './step-up.js'
 import { checkScopes } from './tool-rule.js'
 
 /** A web-standard handler, such as the `fetch` of what `createMcpHandler` of the SDK gives. */
@@ -17,7 +19,8 @@ export type FetchHandler = (
 ) => Response | Promise<Response>
 
 export interface Guard {
-  readonly resource: string
+  /** The public URL of this server, as tokens name it. */
+  readonly resourceUrl: string
   /** Where clients find the RFC 9728 document. */
   readonly resourceMetadataUrl: string
   /** The caller of one request, or the answer that turns it away. It never throws. */
@@ -30,8 +33,22 @@ export interface Guard {
   ): (request: Request, options?: { parsedBody?: unknown }) => Promise<Response>
   /** Both of these as middleware, which sets `req.auth`. Put it before what it protects. */
   express(): NodeMiddleware
-  /** A tool with its scope, action and cost, for `server.registerTool`. */
-  readonly tool: MakeTool
+  /**
+   * A tool with its scope, action and cost: `tool(server, name, rule, schema, handler)` puts it on the
+   * server and shows it to its callers alone, `tool(rule, handler)` is for `server.registerTool`.
+   */
+  readonly tool: GuardTool
+  /** The same for a resource: `resource(server, name, uri, rule, handler)`. */
+  readonly resource: GuardResource
+  /** The same for a prompt: `prompt(server, name, rule, schema, handler)`. */
+  readonly prompt: GuardPrompt
+  /**
+   * The 403 for a caller who lacks the scope of what the message asks for, on servers of the first
+   * generation of the SDK; the second sends its own. `fetch` does this by itself.
+   */
+  readonly challenge: Challenge
+  /** The same as middleware, for after `express.json()`. */
+  stepUp(): NodeMiddleware
   /** Gives back now what was borrowed of budgets and is not in use. */
   flush(): Promise<void>
   /**
@@ -121,7 +138,7 @@ const createParts = (options: ProtectMcpOptions) => {
     verifier,
     metadata: createMetadata({ ...server, resourceName: checkName(options.resourceName) }),
     authenticate: createAuthenticate({ ...server, verifier, allowsOrigin, remember }),
-    tool: createTool(verifier, isVerified),
+    offers: createOffers({ verifier, isVerified }, server),
   }
 }
 
@@ -131,10 +148,11 @@ const createParts = (options: ProtectMcpOptions) => {
  * @throws TypeError for options that could never work
  */
 export const protectMcp = (options: ProtectMcpOptions): Guard => {
-  const { resource, resourceMetadataUrl, verifier, metadata, authenticate, tool } =
+  const { resource, resourceMetadataUrl, verifier, metadata, authenticate, offers } =
     createParts(options)
+  const { tool, resource: guardResource, prompt, stepUp } = offers
   return Object.freeze<Guard>({
-    resource,
+    resourceUrl: resource,
     resourceMetadataUrl,
     authenticate,
     metadata: (request) => metadata(toGuarded(request)),
@@ -143,10 +161,16 @@ export const protectMcp = (options: ProtectMcpOptions): Guard => {
       async (request, { parsedBody } = {}) => {
         const answer = metadata(toGuarded(request)) ?? (await authenticate(request))
         if (answer instanceof Response) return answer
+        const challenge = await stepUp.challengeRequest(request, answer, parsedBody)
+        if (challenge) return challenge
         return handler(request, { authInfo: answer, parsedBody })
       },
     express: () => createNodeMiddleware({ metadata, authenticate }),
     tool,
+    resource: guardResource,
+    prompt,
+    challenge: stepUp.challenge,
+    stepUp: () => createStepUpMiddleware(stepUp.challengeCaller),
     flush: verifier.flush,
     close: verifier.close,
   })
