@@ -3,6 +3,7 @@
  * who looks. Everything is put there by the guard.
  */
 import type { RequestListener } from 'node:http'
+import type { Caller, Charge } from '@behalf/verifier'
 import {
   McpServer as McpServerV1,
   ResourceTemplate as ResourceTemplateV1,
@@ -14,7 +15,14 @@ import {
 import { z } from 'zod'
 import { type Guard, type ProtectMcpOptions, protectMcp } from '../src/server.js'
 import { type AuthServer, secretOf, startAuthServer } from './auth-server.js'
-import { open, serveV1, serveV1OnFetch, serveV2, serveV2OnExpress } from './servers.js'
+import {
+  open,
+  serveV1,
+  serveV1OnFetch,
+  serveV1Stateful,
+  serveV2,
+  serveV2OnExpress,
+} from './servers.js'
 
 const text = (value: string) => ({ content: [{ type: 'text' as const, text: value }] })
 
@@ -25,6 +33,32 @@ const messages = (value: string) => ({
 })
 
 const info = { name: 'library', version: '1.0.0' }
+
+/** Many steps, of each of which it tells, and says what it cost so far. */
+const walk = async (
+  steps: number,
+  { signal, tell }: { signal: AbortSignal; tell: (progress: number) => Promise<void> },
+  { settle }: Pick<Charge, 'settle'>,
+) => {
+  for (let step = 1; step <= steps; step += 1) {
+    settle(`0.0${step}`)
+    await tell(step)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    signal.throwIfAborted()
+  }
+  return text(`${steps} steps`)
+}
+
+const walked = {
+  action: 'docs.walk',
+  cost: '0.08',
+  visible: ({ actor }: Caller) => actor.startsWith('walker'),
+} as const
+
+const progressOf = (token: string | number | undefined, progress: number) => ({
+  method: 'notifications/progress' as const,
+  params: { progressToken: token ?? 0, progress },
+})
 
 /** By the URIs of which the templates make their lists. */
 const pages = (...uris: string[]) => ({
@@ -51,6 +85,11 @@ export const createLibraryV1 = ({ tool, resource, prompt }: Guard): McpServerV1 
   tool(server, 'named', { visible: ({ actor }) => actor === 'reader' }, undefined, () =>
     text('you'),
   )
+  tool(server, 'walk', walked, { steps: z.number() }, ({ steps }, _, context, charge) => {
+    const { signal, sendNotification, _meta } = context
+    const tell = (step: number) => sendNotification(progressOf(_meta?.progressToken, step))
+    return walk(steps, { signal, tell }, charge)
+  })
 
   server.registerResource('terms', 'docs://terms', {}, (uri) => contents(uri, 'terms'))
   resource(server, 'mine', 'docs://mine', { scope: 'docs:read' }, ({ uri }, { actor }) =>
@@ -98,6 +137,11 @@ export const createLibraryV2 = ({ tool, resource, prompt }: Guard): McpServerV2 
   tool(server, 'named', { visible: ({ actor }) => actor === 'reader' }, undefined, () =>
     text('you'),
   )
+  const steps = z.object({ steps: z.number() })
+  tool(server, 'walk', walked, steps, ({ steps }, _, { mcpReq }, charge) => {
+    const tell = (step: number) => mcpReq.notify(progressOf(mcpReq._meta?.progressToken, step))
+    return walk(steps, { signal: mcpReq.signal, tell }, charge)
+  })
 
   const cacheHint = { ttlMs: 1000, cacheScope: 'public' } as const
   server.registerResource('terms', 'docs://terms', { cacheHint }, (uri) => contents(uri, 'terms'))
@@ -123,12 +167,13 @@ export const createLibraryV2 = ({ tool, resource, prompt }: Guard): McpServerV2 
   return server
 }
 
-/** `v1f` is v1 without a framework, `v2x` is v2 behind Express. */
-export type Shelf = 'v1' | 'v1f' | 'v2' | 'v2x'
-export const shelves: readonly Shelf[] = ['v1', 'v1f', 'v2', 'v2x']
+/** `v1s` is v1 with sessions, `v1f` is v1 without a framework, `v2x` is v2 behind Express. */
+export type Shelf = 'v1' | 'v1s' | 'v1f' | 'v2' | 'v2x'
+export const shelves: readonly Shelf[] = ['v1', 'v1s', 'v1f', 'v2', 'v2x']
 
 const serve = (shelf: Shelf, guard: Guard): RequestListener => {
   if (shelf === 'v1') return serveV1(guard, () => createLibraryV1(guard))
+  if (shelf === 'v1s') return serveV1Stateful(guard, () => createLibraryV1(guard))
   if (shelf === 'v1f') return serveV1OnFetch(guard, () => createLibraryV1(guard))
   const face = shelf === 'v2' ? serveV2 : serveV2OnExpress
   return face(guard, () => createLibraryV2(guard))
@@ -158,7 +203,6 @@ const configFor = (resources: string[], crowd: readonly string[]) => ({
   clients: [
     agent('reader', 'acme', resources, { scope: 'docs:read' }),
     agent('writer', 'acme', resources),
-    agent('poor', 'acme', resources, { agent_limits: { cost_budget_usd: '0.05' } }),
     agent('stranger', 'globex', resources, { agent_limits: {} }),
     ...crowd.map((name, index) => agent(name, index % 2 === 0 ? 'acme' : 'globex', resources)),
     {
@@ -178,8 +222,11 @@ export interface Library {
 }
 
 /** It asks for `docs:read` alone, so that the rest is a matter of stepping up. */
-export const openLibrary = async (crowd: readonly string[] = []): Promise<Library> => {
-  const opened = await Promise.all(shelves.map(async (shelf) => ({ shelf, ...(await open()) })))
+export const openLibrary = async (
+  crowd: readonly string[] = [],
+  wanted: readonly Shelf[] = shelves,
+): Promise<Library> => {
+  const opened = await Promise.all(wanted.map(async (shelf) => ({ shelf, ...(await open()) })))
   const auth = await startAuthServer(
     configFor(
       opened.map(({ url }) => url),

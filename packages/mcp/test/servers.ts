@@ -126,6 +126,29 @@ export const serveV1 = (guard: Guard, make: () => McpServerV1) => {
   return app
 }
 
+/** v1 with sessions: one server and transport for each, kept until the client ends it. */
+export const serveV1Stateful = (guard: Guard, make: () => McpServerV1) => {
+  const sessions = new Map<string, StreamableHTTPServerTransport>()
+  const begin = async () => {
+    const transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: () => crypto.randomUUID(),
+      onsessioninitialized: (id) => {
+        sessions.set(id, transport)
+      },
+    })
+    // The SDK's own class does not fit its interface under exactOptionalPropertyTypes.
+    await make().connect(transport as Parameters<McpServerV1['connect']>[0])
+    return transport
+  }
+  const app = express()
+  app.use(guard.express())
+  app.all('/mcp', express.json(), guard.stepUp(), async (request, response) => {
+    const known = sessions.get(String(request.headers['mcp-session-id']))
+    await (known ?? (await begin())).handleRequest(request, response, request.body)
+  })
+  return app
+}
+
 /** v1 without a framework: a fresh server and transport for each request, on what the web has. */
 export const serveV1OnFetch = (guard: Guard, make: () => McpServerV1) => {
   const serve = guard.fetch(async (request, options) => {

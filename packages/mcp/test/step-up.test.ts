@@ -169,7 +169,15 @@ const clients = [
   { client: 'modern v2', connect: connectModern, Provider: ProviderV2 },
 ] as const
 
-const pairs = clients.flatMap((one) => shelves.map((shelf) => ({ ...one, shelf })))
+const [v1, , modern] = clients
+
+/** All pairs of the two generations, and every other way to serve once. */
+const pairs: ((typeof clients)[number] & { shelf: Shelf })[] = [
+  ...clients.flatMap((one) => (['v1', 'v2'] as const).map((shelf) => ({ ...one, shelf }))),
+  { ...v1, shelf: 'v1s' },
+  { ...v1, shelf: 'v1f' },
+  { ...modern, shelf: 'v2x' },
+]
 
 /** A stock client with its stock way to tokens, and how often it asked for what. */
 const enter = async (
