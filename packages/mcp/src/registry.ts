@@ -30,13 +30,22 @@ export const createRegistry = (): Registry => ({
 /** As the SDKs write a URI before they look it up. */
 export const canonicalUri = (uri: string): string => (URL.canParse(uri) ? new URL(uri).href : uri)
 
+/** The SDKs throw for a URI that is too long to look at. They will for this one, when it is read. */
+const fits = ({ uriTemplate }: UriTemplateLike, uri: string): boolean => {
+  try {
+    return Boolean(uriTemplate.match(uri))
+  } catch {
+    return false
+  }
+}
+
 /** A URI of its own comes first, then the first template that it fits: the order of the SDKs. */
 export const ruleForUri = (registry: Registry, uri: string): AccessRule | undefined => {
   const canonical = canonicalUri(uri)
   const own = registry.resources.get(canonical) ?? registry.resources.get(uri)
   if (own) return own
   for (const { rule, template } of registry.templates.values()) {
-    if (template.uriTemplate.match(canonical)) return rule
+    if (fits(template, canonical)) return rule
   }
   return undefined
 }

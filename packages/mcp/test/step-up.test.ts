@@ -78,6 +78,10 @@ describe.each(['v1', 'v1f'] as const)('what %s cannot read is left to it', (shel
     ['no JSON', '{"method":"tools/call"'],
     ['an array of nothing', '[null, 7, []]'],
     ['odd parameters', JSON.stringify({ ...publish, params: ['publish'] })],
+    [
+      'a URI that is too long',
+      JSON.stringify(messageOf('resources/read', { uri: `docs://page/${'x'.repeat(1_010_000)}` })),
+    ],
     ['a name that is none', JSON.stringify({ ...publish, params: { name: { a: 1 } } })],
   ])('%s', async (_, body) => {
     const token = await library.auth.token('reader', library.url(shelf))
