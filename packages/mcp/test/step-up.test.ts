@@ -85,6 +85,7 @@ describe.each(['v1', 'v1f'] as const)('what %s cannot read is left to it', (shel
     ['a name that is none', JSON.stringify({ ...publish, params: { name: { a: 1 } } })],
   ])('%s', async (_, body) => {
     const token = await library.auth.token('reader', library.url(shelf))
+    await (await post(library.url(shelf), token, messageOf('tools/list', {}))).text()
     const response = await post(library.url(shelf), token, body)
     expect(response.status).toBeLessThan(500)
     expect(response.status).not.toBe(403)
