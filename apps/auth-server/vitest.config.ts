@@ -1,7 +1,9 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
-// What a browser shows does not depend on the database: once is enough.
-const once = process.env.BEHALF_TEST_DATABASE === 'postgres' ? ['test/browser/**'] : []
+// What a browser shows, and what the tools of an MCP server answer, does not depend on the database:
+// once is enough.
+const ofNoDatabase = ['test/browser/**', 'test/strangers/tools.test.ts']
+const once = process.env.BEHALF_TEST_DATABASE === 'postgres' ? ofNoDatabase : []
 
 export default defineConfig({
   test: {

@@ -1,6 +1,6 @@
 /**
  * A tool that says no. As a tool result, since a 402 or 403 over HTTP would make stock clients start
- * a step-up that cannot help.
+ * a step-up that cannot help. Resources and prompts say it by an error.
  */
 import type { OAuthError, OAuthErrorCode } from '@behalf/protocol'
 
@@ -89,3 +89,14 @@ export const toDenial = (error: OAuthError): ToolDenial => ({
   // A ledger that is down says nothing about what this caller may do.
   ...(error.status < 500 && { _meta: { [denialKey]: denialOf(error) } }),
 })
+
+/**
+ * The same where there is no result that could say no: a resource or a prompt. Its code is the HTTP
+ * status that it would have been: the numbers below -32000 are JSON-RPC's and MCP's own, and codes for
+ * other purposes belong outside of them (MCP 2026-07-28, "Error Codes").
+ */
+export const toRequestDenial = (error: OAuthError): Error =>
+  Object.assign(new Error(sentenceOf(error)), {
+    code: error.status,
+    ...(error.status < 500 && { data: { [denialKey]: denialOf(error) } }),
+  })

@@ -6,6 +6,12 @@ import type { GuardedRequest } from './guarded-request.js'
 export interface Gate {
   /** The metadata, the caller, or the answer that turns it away. It never throws. */
   enter: (request: GuardedRequest) => Promise<AuthInfo | Response>
+  /** For faces that have the request itself: the 403 of a tool that the caller lacks the scope of. */
+  challenge: (
+    request: Request,
+    authInfo: AuthInfo,
+    parsedBody?: unknown,
+  ) => Promise<Response | undefined>
   metadata: (request: Pick<GuardedRequest, 'method' | 'pathname'>) => Response | undefined
   cors: Cors
 }

@@ -18,6 +18,7 @@ import {
   type NextMetadataRoutes,
   type NextRoutes,
 } from './next.js'
+import { createOffers } from './offers.js'
 import {
   checkAskedScopes,
   checkFlag,
@@ -27,11 +28,12 @@ import {
   type ProtectMcpOptions,
 } from './options.js'
 import { createOriginCheck } from './origins.js'
+import type { GuardPrompt, GuardResource, GuardTool } from './registration.js'
 import { createRequirement, type ScopeRequirement } from './require.js'
 import { createMetadata } from './resource-metadata.js'
 import { audiencesOf, checkResource } from './resource-url.js'
 import { createSessions, type Sessions, type SessionsOptions } from './sessions.js'
-import { createTool, type MakeTool } from './tool.js'
+import { type Challenge, createStepUpMiddleware } from './step-up.js'
 import { checkScopes } from './tool-rule.js'
 import {
   type Configuration,
@@ -51,7 +53,8 @@ export interface RouteOptions {
 }
 
 export interface Guard {
-  readonly resource: string
+  /** The public URL of this server, as tokens name it. */
+  readonly resourceUrl: string
   /** Where clients find the RFC 9728 document. */
   readonly resourceMetadataUrl: string
   /** The caller of one request, or the answer that turns it away. It never throws. */
@@ -78,8 +81,22 @@ export interface Guard {
   nextMetadata(): NextMetadataRoutes
   /** Scopes of one tool (`scopeChallenge` of the v2 SDK) or of one route behind the guard. */
   require(...scopes: readonly string[]): ScopeRequirement
-  /** A tool with its scope, action and cost, for `server.registerTool`. */
-  readonly tool: MakeTool
+  /**
+   * A tool with its scope, action and cost: `tool(server, name, rule, schema, handler)` puts it on the
+   * server and shows it to its callers alone, `tool(rule, handler)` is for `server.registerTool`.
+   */
+  readonly tool: GuardTool
+  /** The same for a resource: `resource(server, name, uri, rule, handler)`. */
+  readonly resource: GuardResource
+  /** The same for a prompt: `prompt(server, name, rule, schema, handler)`. */
+  readonly prompt: GuardPrompt
+  /**
+   * The 403 for a caller who lacks the scope of what the message asks for, on servers of the first
+   * generation of the SDK; the second sends its own. `fetch` does this by itself.
+   */
+  readonly challenge: Challenge
+  /** The same as middleware, for after `express.json()`. */
+  stepUp(): NodeMiddleware
   /** Sessions of a stateful transport, each for the caller who opened it alone. */
   sessions<Session>(options?: SessionsOptions<Session>): Sessions<Session>
   /**
@@ -142,10 +159,10 @@ const configurationOf = (
 const createGate = (
   options: ProtectMcpOptions,
   server: Pick<Configuration, 'issuer' | 'resource' | 'resourceMetadataUrl' | 'scopes'>,
-  authenticate: Omit<
-    Parameters<typeof createAuthenticate>[0],
-    keyof typeof server | 'allowsHost' | 'allowsOrigin' | 'cors'
-  >,
+  {
+    challenge,
+    ...authenticate
+  }: Pick<Gate, 'challenge'> & Pick<Parameters<typeof createAuthenticate>[0], 'verifier' | 'admit'>,
 ) => {
   const { resource } = server
   const allowsHost = createHostCheck(resource, options.allowedHosts)
@@ -158,6 +175,7 @@ const createGate = (
     const scopes = checkScopes(scope)
     return {
       enter: async (request) => metadata(request) ?? known(request, scopes),
+      challenge,
       metadata,
       cors,
     }
@@ -177,27 +195,28 @@ const createParts = (options: ProtectMcpOptions) => {
   const { remember, isVerified, callerOf } = createMemory()
   const admit: Parameters<typeof createAuthenticate>[0]['admit'] = (caller) =>
     remember(withDownstream(caller))
+  const offers = createOffers({ verifier, isVerified }, server)
   return {
     ...server,
-    ...createGate(options, server, { verifier, admit }),
+    ...createGate(options, server, { verifier, admit, challenge: offers.stepUp.challengeRequest }),
     verifier,
     isVerified,
     callerOf,
     configuration: configurationOf(options, { ...server, client }),
-    tool: createTool(verifier, isVerified),
+    offers,
   }
 }
 
 const fetchFace =
-  ({ enter, cors }: Gate, handler: FetchHandler): ReturnType<Guard['fetch']> =>
+  ({ enter, challenge, cors }: Gate, handler: FetchHandler): ReturnType<Guard['fetch']> =>
   async (request, { parsedBody } = {}) => {
     const guarded = fromFetch(request)
     const answer = await enter(guarded)
     if (answer instanceof Response) return answer
-    return withHeaders(
-      await handler(request, { authInfo: answer, parsedBody }),
-      cors.headers(guarded),
-    )
+    const answered =
+      (await challenge(request, answer, parsedBody)) ??
+      (await handler(request, { authInfo: answer, parsedBody }))
+    return withHeaders(answered, cors.headers(guarded))
   }
 
 type Parts = ReturnType<typeof createParts>
@@ -220,17 +239,22 @@ const facesOf = ({
  */
 export const protectMcp = (options: ProtectMcpOptions): Guard => {
   const parts = createParts(options)
-  const { resource, resourceMetadataUrl, verifier, metadata, authenticate, isVerified } = parts
+  const { resourceMetadataUrl, verifier, metadata, authenticate, isVerified } = parts
+  const { tool, resource, prompt, stepUp } = parts.offers
   return Object.freeze<Guard>({
     ...facesOf(parts),
-    resource,
+    resourceUrl: parts.resource,
     resourceMetadataUrl,
     authenticate: async (request, { scope } = {}) =>
       authenticate(fromFetch(request), checkScopes(scope)),
     metadata: (request) => metadata(fromFetch(request)),
     require: (...scopes) =>
       createRequirement(checkScopes(scopes), { resourceMetadataUrl, isVerified }),
-    tool: parts.tool,
+    tool,
+    resource,
+    prompt,
+    challenge: stepUp.challenge,
+    stepUp: () => createStepUpMiddleware(stepUp.challengeCaller),
     sessions: (sessionOptions = {}) => createSessions(parts.callerOf, sessionOptions),
     verifyConfiguration: (asked) => verifyConfiguration(parts.configuration, asked),
     flush: verifier.flush,

@@ -1,5 +1,6 @@
 /** The guard as middleware of Hono. */
 import type { AuthInfo } from './auth-info.js'
+import { withHeaders } from './cors.js'
 import type { Gate } from './gate.js'
 import { fromFetch } from './guarded-request.js'
 
@@ -21,11 +22,13 @@ export type HonoMiddleware = (
  * Sets `auth`, where `@hono/mcp` looks and what `createMcpHandler` takes:
  * `handler.fetch(c.req.raw, { authInfo: c.get('auth') })`.
  */
-export const createHonoMiddleware = ({ enter, cors }: Gate): HonoMiddleware =>
+export const createHonoMiddleware = ({ enter, challenge, cors }: Gate): HonoMiddleware =>
   async function guard(context, next) {
     const request = fromFetch(context.req.raw)
     const answer = await enter(request)
     if (answer instanceof Response) return answer
+    const challenged = await challenge(context.req.raw, answer)
+    if (challenged) return withHeaders(challenged, cors.headers(request))
     context.set('auth', answer)
     await next()
     // Afterwards: what a handler answers of its own takes the place of what was set before.

@@ -22,14 +22,16 @@ export interface NextRoutes<Context> {
 }
 
 export const createNextRoutes = <Context>(
-  { enter, cors }: Gate,
+  { enter, challenge, cors }: Gate,
   handler: NextHandler<Context>,
 ): NextRoutes<Context> => {
   const route: NextRoute<Context> = async (request, context) => {
     const guarded = fromFetch(request)
     const answer = await enter(guarded)
     if (answer instanceof Response) return answer
-    return withHeaders(await handler(request, { authInfo: answer }, context), cors.headers(guarded))
+    const answered =
+      (await challenge(request, answer)) ?? (await handler(request, { authInfo: answer }, context))
+    return withHeaders(answered, cors.headers(guarded))
   }
   return Object.freeze({ GET: route, POST: route, DELETE: route, OPTIONS: route })
 }

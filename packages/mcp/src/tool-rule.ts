@@ -1,26 +1,7 @@
-/** What a tool asks of its callers, checked once, when the tool is made. */
-import {
-  formatScope,
-  isAction,
-  missingScope,
-  OAuthError,
-  parseUsd,
-  readScope,
-} from '@behalf/protocol'
-import { type Caller, requireAction } from '@behalf/verifier'
-
-/**
- * What a tool answers, as far as it is read here. The kinds of content are spelt out so that an
- * answer written where no SDK says what it should be keeps them as they are.
- */
-export interface ToolResult {
-  content?:
-    | readonly { type: 'text' | 'image' | 'audio' | 'resource' | 'resource_link' }[]
-    | undefined
-  structuredContent?: unknown
-  isError?: boolean | undefined
-  _meta?: Record<string, unknown> | undefined
-}
+/** What a tool, a resource or a prompt asks of its callers, checked once, when it is made. */
+import { isAction, parseUsd, readScope } from '@behalf/protocol'
+import type { Caller } from '@behalf/verifier'
+import { type Admit, checkVisible, type Visible } from './visible.js'
 
 /** Decimal text of USD such as `'0.04'`, or how to tell it from the arguments. */
 export type Price<Args> = string | ((args: Args) => string)
@@ -30,13 +11,22 @@ export type ToolCost<Args, Result> =
   | Price<Args>
   | { readonly max: Price<Args>; readonly actual: (result: Result) => string }
 
-export interface ToolOptions<Args, Result> {
+export interface ToolOptions<Args, Result, C extends Caller = Caller> {
   /** Scopes that all must be there: one text, or a list. */
   scope?: string | readonly string[] | undefined
   /**
    * The action, as in `allowed_actions`. A tool that names none is not limited by them.
    */
   action?: string | undefined
+  /** Who may know of it, and use it. @defaultValue everybody whom the guard lets in */
+  visible?: Visible<C> | undefined
+  /**
+   * What others find. By default they do not find it listed, and for them it does not exist; but who
+   * lacks nothing except scope, and calls it all the same, is told which scope to ask for. With
+   * `hide` it does not exist for them either. With `mark` it is listed for all, as unavailable where
+   * it is, and a call says why.
+   */
+  unavailable?: 'hide' | 'mark' | undefined
   /** What a call costs. It is held before the tool runs. Needs `action`, which the ledger records. */
   cost?: ToolCost<Args, Result> | undefined
   /** How long a call may take before what is held for it is charged in full. @defaultValue 60 */
@@ -50,13 +40,21 @@ export interface Meter<Args, Result> {
   ttlSeconds: number | undefined
 }
 
-export interface ToolRule<Args, Result> {
+/** Who may use it. Nothing in here knows of a request. */
+export interface AccessRule {
   scope: readonly string[]
   action: string | undefined
+  admit: Admit
+  /** What `admit` asks, as text; `undefined` where it asks a function of the server. */
+  declared: string | undefined
+  unavailable: 'hide' | 'mark' | undefined
+}
+
+export interface ToolRule<Args, Result> extends AccessRule {
   meter: Meter<Args, Result> | undefined
 }
 
-const misuse = (problem: string): TypeError => new TypeError(`guard.tool: ${problem}`)
+const misuse = (problem: string): TypeError => new TypeError(`guard: ${problem}`)
 
 /** @throws TypeError */
 export const checkScopes = (scope: string | readonly string[] = []): readonly string[] =>
@@ -78,8 +76,8 @@ const checkTTL = (ttlSeconds: number | undefined): number | undefined => {
   throw misuse('ttlSeconds must be a whole number from 1 to 3600.')
 }
 
-const checkMeter = <Args, Result>(
-  options: ToolOptions<Args, Result>,
+const checkMeter = <Args, Result, C extends Caller>(
+  options: ToolOptions<Args, Result, C>,
 ): Meter<Args, Result> | undefined => {
   const { action, cost } = options
   if (cost === undefined) return undefined
@@ -92,30 +90,28 @@ const checkMeter = <Args, Result>(
   return { action, max: checkPrice(cost.max), actual: cost.actual, ttlSeconds }
 }
 
+const checkUnavailable = (
+  unavailable: 'hide' | 'mark' | undefined,
+): 'hide' | 'mark' | undefined => {
+  if (unavailable === undefined || unavailable === 'hide' || unavailable === 'mark') {
+    return unavailable
+  }
+  throw misuse('unavailable must be "hide" or "mark".')
+}
+
 /** @throws TypeError for what could never work */
-export const checkRule = <Args, Result>(
-  options: ToolOptions<Args, Result>,
+export const checkRule = <Args, Result, C extends Caller>(
+  options: ToolOptions<Args, Result, C>,
 ): ToolRule<Args, Result> => {
   const { scope, action } = options
   if (action !== undefined && !isAction(action)) {
     throw misuse('an action must be words with dots, such as "docs.search".')
   }
-  return { scope: checkScopes(scope), action, meter: checkMeter(options) }
-}
-
-/** @throws OAuthError `insufficient_scope`, `action_not_allowed` */
-export const checkCaller = <Args, Result>(
-  { scope, action }: ToolRule<Args, Result>,
-  caller: Caller,
-): void => {
-  const missing = missingScope(scope, caller.scope)
-  if (missing.length > 0) {
-    throw new OAuthError('insufficient_scope', {
-      description: `The token lacks the scope "${formatScope(missing)}".`,
-      reason: 'insufficient_scope',
-      // RFC 6750 §3.1: all that is needed, not only what is missing.
-      details: { scope: formatScope(scope) },
-    })
+  return {
+    scope: checkScopes(scope),
+    action,
+    ...checkVisible(options.visible),
+    unavailable: checkUnavailable(options.unavailable),
+    meter: checkMeter(options),
   }
-  if (action !== undefined) requireAction(caller, action)
 }

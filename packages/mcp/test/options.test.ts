@@ -28,7 +28,7 @@ test.each([
 
 test.each(['https://api.example', 'https://api.example/mcp/', 'http://127.0.0.1:4100/mcp'])(
   'a resource may be %s',
-  (resource) => expect(make({ resource }).resource).toBe(resource),
+  (resource) => expect(make({ resource }).resourceUrl).toBe(resource),
 )
 
 test.each([

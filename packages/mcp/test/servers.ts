@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { McpServer as McpServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import { createMcpHandler, McpServer as McpServerV2 } from '@modelcontextprotocol/server'
 import express from 'express'
 import { z } from 'zod'
@@ -115,7 +116,7 @@ export const createServerV2 = (guard: Guard): McpServerV2 => {
 export const serveV1 = (guard: Guard, make: () => McpServerV1) => {
   const app = express()
   app.use(guard.express())
-  app.all('/mcp', express.json(), async (request, response) => {
+  app.all('/mcp', express.json(), guard.stepUp(), async (request, response) => {
     const transport = new StreamableHTTPServerTransport({})
     response.on('close', () => transport.close())
     // The SDK's own class does not fit its interface under exactOptionalPropertyTypes.
@@ -123,6 +124,40 @@ export const serveV1 = (guard: Guard, make: () => McpServerV1) => {
     await transport.handleRequest(request, response, request.body)
   })
   return app
+}
+
+/** v1 with sessions: one server and transport for each, kept until the client ends it. */
+export const serveV1Stateful = (guard: Guard, make: () => McpServerV1) => {
+  const sessions = new Map<string, StreamableHTTPServerTransport>()
+  const begin = async () => {
+    const transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: () => crypto.randomUUID(),
+      onsessioninitialized: (id) => {
+        sessions.set(id, transport)
+      },
+    })
+    // The SDK's own class does not fit its interface under exactOptionalPropertyTypes.
+    await make().connect(transport as Parameters<McpServerV1['connect']>[0])
+    return transport
+  }
+  const app = express()
+  app.use(guard.express())
+  app.all('/mcp', express.json(), guard.stepUp(), async (request, response) => {
+    const known = sessions.get(String(request.headers['mcp-session-id']))
+    await (known ?? (await begin())).handleRequest(request, response, request.body)
+  })
+  return app
+}
+
+/** v1 without a framework: a fresh server and transport for each request, on what the web has. */
+export const serveV1OnFetch = (guard: Guard, make: () => McpServerV1) => {
+  const serve = guard.fetch(async (request, options) => {
+    const transport = new WebStandardStreamableHTTPServerTransport({})
+    await make().connect(transport as Parameters<McpServerV1['connect']>[0])
+    return transport.handleRequest(request, options)
+  })
+  // The SDK's own types do not fit node's under exactOptionalPropertyTypes.
+  return toNodeHandler({ fetch: serve }) as RequestListener
 }
 
 /** v2 without a framework: the guard around the handler, on `node:http`. */

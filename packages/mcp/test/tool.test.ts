@@ -205,6 +205,29 @@ test('a question to the client is not the answer that was paid for', async () =>
   })
 })
 
+test('what a tool says it has cost is charged, even when it fails after that', async () => {
+  const { authInfo, guard } = await sellWith({}, 'agent-11')
+  const rule = { action: 'docs.search', cost: '0.04' }
+  const left = () => world.auth.remaining(authInfo.extra.lineage[0] ?? '')
+  const unlucky = guard.tool(rule, (_, __, ___, { settle }) => {
+    settle('0.01')
+    return { ...sold(), isError: true }
+  })
+  expect(budgetIn((await unlucky({ authInfo })) as Answer)).toMatchObject({ cost_usd: '0.01' })
+  const broken = guard.tool(rule, (_, __, ___, { settle }) => {
+    settle('0.02')
+    throw new Error('broken')
+  })
+  await expect(broken({ authInfo })).rejects.toThrow('broken')
+  await guard.close()
+  expect(await left()).toBe('0.07')
+  const free = guard.tool({}, (_, __, ___, { settle, reserved }) => {
+    settle('7')
+    return { ...sold(), reserved }
+  })
+  expect(await free({ authInfo })).toMatchObject({ reserved: 0n })
+})
+
 test('an error of the tool stays its own, even one that looks like ours', async () => {
   const { authInfo, guard } = await sellWith({}, 'agent-8')
   const denied = await guard.tool({ scope: 'mail:send' }, sold)({ authInfo })

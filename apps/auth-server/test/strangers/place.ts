@@ -74,7 +74,7 @@ const createDocs = (guard: Guard): McpServer => {
 }
 
 /** Listens first and serves later: its address is its name, which whatever it serves has to know. */
-const openPort = async () => {
+export const openPort = async () => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -93,7 +93,7 @@ const openPort = async () => {
 }
 
 /** Strangers look at their own clocks. */
-const realClock = (): Clock => ({
+export const realClock = (): Clock => ({
   now: () => new Date(),
   seconds: () => Math.floor(Date.now() / 1000),
   advance: () => {

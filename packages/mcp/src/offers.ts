@@ -1,0 +1,160 @@
+/** What a guard offers to put on a server: tools, resources and prompts, with a rule for each. */
+import type { Verifier } from '@behalf/verifier'
+import { challengedScope, isChallenged } from './access.js'
+import { callerIn, type ToolContext } from './auth-info.js'
+import { createRunGuarded } from './charged.js'
+import { createRegistries } from './interception.js'
+import { createPrompt } from './prompt.js'
+import type { GuardPrompt, GuardResource, GuardTool } from './registration.js'
+import type { UriTemplateLike } from './registry.js'
+import { challengesByItself } from './request-handlers.js'
+import { createResource, type ResourceArgs } from './resource.js'
+import { createStepUp, type StepUp } from './step-up.js'
+import { createTool, type Guarding, type Handle, type IsVerified } from './tool.js'
+import { type AccessRule, checkRule, type ToolOptions } from './tool-rule.js'
+import { track } from './tracking.js'
+import { nobody } from './unknown.js'
+
+// Whichever SDK the types of a call are of, this is what is read of it.
+type Options<Args = never> = ToolOptions<Args, never>
+type AnyHandle<Args = never> = Handle<Args, never, ToolContext>
+
+export interface Offers {
+  tool: GuardTool
+  resource: GuardResource
+  prompt: GuardPrompt
+  stepUp: StepUp
+}
+
+const misuse = (problem: string): TypeError => new TypeError(`guard: ${problem}`)
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+const checkServer = (server: object): object => {
+  if (isObject(server)) return server
+  throw misuse('the server must be an McpServer of @modelcontextprotocol.')
+}
+
+const checkName = (name: string): string => {
+  if (typeof name === 'string' && name !== '' && name !== nobody) return name
+  throw misuse('what is registered needs a name.')
+}
+
+const callOn = (server: object, method: string, args: readonly unknown[]): unknown => {
+  const register: unknown = Reflect.get(server, method)
+  if (typeof register === 'function') return Reflect.apply(register, server, [...args])
+  throw misuse(`the server has no ${method}.`)
+}
+
+/** What is the SDK's to know of it. */
+const configOf = <Args>(options: Options<Args>): object => {
+  const { scope, action, cost, visible, unavailable, ttlSeconds, ...config } = options
+  return config
+}
+
+/** For the second generation, which asks this before it hands a request on. */
+const createScopeChallenge =
+  (rule: AccessRule, isVerified: IsVerified) =>
+  ({ authInfo }: Pick<ToolContext, 'authInfo'>) => {
+    const caller = callerIn({ authInfo })
+    if (!isVerified(caller) || !isChallenged(rule, caller)) return undefined
+    return { scopes: challengedScope(rule, caller) }
+  }
+
+/** What is the same for all three: the rule, and what this server knows of rules. */
+const createPreparing = (isVerified: IsVerified) => {
+  const registryOf = createRegistries(isVerified)
+  return <Args>(server: object, name: string, options: Options<Args>) => {
+    checkName(name)
+    const rule: AccessRule = checkRule(options)
+    const registry = registryOf(checkServer(server))
+    const challenges = challengesByItself(server)
+    const scopeChallenge = createScopeChallenge(rule, isVerified)
+    const isChallenging = challenges && rule.scope.length > 0
+    const config = { ...configOf(options), ...(isChallenging && { scopeChallenge }) }
+    return { rule, registry, config, challenges }
+  }
+}
+
+type Prepare = ReturnType<typeof createPreparing>
+
+interface Making {
+  prepare: Prepare
+  guarding: Guarding
+  stepUp: StepUp
+}
+
+const offerTool = ({ prepare, guarding, stepUp }: Making) => {
+  const make = createTool(guarding)
+  return (server: object, name: string, options: Options, schema: unknown, handle: AnyHandle) => {
+    const { rule, registry, config, challenges } = prepare(server, name, options)
+    const whole = { ...config, ...(schema !== undefined && { inputSchema: schema }) }
+    const registered = callOn(server, 'registerTool', [name, whole, make(options, handle)])
+    track(registered, { map: registry.tools, key: name, value: rule, member: 'name' })
+    if (!challenges) stepUp.note(stepUp.known.tools, name, rule)
+    return registered
+  }
+}
+
+const offerPrompt = ({ prepare, guarding, stepUp }: Making) => {
+  const make = createPrompt(guarding)
+  return (server: object, name: string, options: Options, schema: unknown, handle: AnyHandle) => {
+    const { rule, registry, config, challenges } = prepare(server, name, options)
+    const whole = { ...config, ...(schema !== undefined && { argsSchema: schema }) }
+    const registered = callOn(server, 'registerPrompt', [name, whole, make(options, handle)])
+    track(registered, { map: registry.prompts, key: name, value: rule, member: 'name' })
+    if (!challenges) stepUp.note(stepUp.known.prompts, name, rule)
+    return registered
+  }
+}
+
+type ResourceOffer = [
+  server: object,
+  name: string,
+  uri: string | UriTemplateLike,
+  options: Options<ResourceArgs>,
+  handle: AnyHandle<ResourceArgs>,
+]
+
+const offerResource = ({ prepare, guarding, stepUp }: Making) => {
+  const make = createResource(guarding)
+  return (...[server, name, uri, options, handle]: ResourceOffer) => {
+    const { rule, registry, config, challenges } = prepare(server, name, options)
+    const read = make(options, handle)
+    const registered = callOn(server, 'registerResource', [name, uri, config, read])
+    if (typeof uri === 'string') {
+      track(registered, { map: registry.resources, key: uri, value: rule, member: 'uri' })
+      if (!challenges) stepUp.note(stepUp.known.resources, uri, rule)
+    } else {
+      const entry = { rule, template: uri }
+      track(registered, { map: registry.templates, key: name, value: entry, member: 'name' })
+      if (!challenges) stepUp.noteTemplate(name, entry)
+    }
+    return registered
+  }
+}
+
+/** Two of a kind: with the options first it makes a handler, with a server first it registers it. */
+const overload =
+  (make: unknown, offer: unknown): unknown =>
+  (...received: readonly unknown[]) =>
+    Reflect.apply((received.length > 2 ? offer : make) as () => unknown, undefined, [...received])
+
+/** @param server who this is, for challenges */
+export const createOffers = (
+  {
+    verifier,
+    isVerified,
+  }: { verifier: Pick<Verifier, 'chargeWithReceipt'>; isVerified: IsVerified },
+  server: { resourceMetadataUrl: string },
+): Offers => {
+  const guarding = { run: createRunGuarded(verifier), isVerified }
+  const stepUp = createStepUp(isVerified, server)
+  const making = { prepare: createPreparing(isVerified), guarding, stepUp }
+  return {
+    tool: overload(createTool(guarding), offerTool(making)) as GuardTool,
+    resource: overload(createResource(guarding), offerResource(making)) as GuardResource,
+    prompt: overload(createPrompt(guarding), offerPrompt(making)) as GuardPrompt,
+    stepUp,
+  }
+}
