@@ -143,9 +143,12 @@ test.each(['v1', 'v2', 'v2x'] as const)(
 test('what was begun in a session is finished and paid for, whoever still listens', async () => {
   const token = await tokenOf('goes', 'v1s')
   const client = await connect('v1s', token)
-  const closed = await new Promise<Promise<void>>((begun) => {
-    const answer = walk(client, 3, { onprogress: () => begun(expect(answer).rejects.toThrow()) })
+  let begin = () => {}
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve
   })
+  const closed = expect(walk(client, 3, { onprogress: () => begin() })).rejects.toThrow()
+  await begun
   await client.close()
   await closed
   await expect.poll(() => remaining('v1s', token), { timeout: 3000 }).toBe('0.07')
