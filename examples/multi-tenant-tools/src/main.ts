@@ -1,0 +1,78 @@
+/** Runs one server, and three people of two tenants who look at its tools, and checks what they see. */
+import { deepStrictEqual, match, strictEqual } from 'node:assert'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { startAuthServer } from './auth-server.js'
+import { signIn } from './desktop.js'
+import { createPerson } from './person.js'
+import { createWorkServer } from './server.js'
+
+const listen = async (server: Server, port = 0): Promise<number> => {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  return (server.address() as AddressInfo).port
+}
+
+/** A port that is free now: a server's name must be known before it can be started. */
+const freePort = async (): Promise<number> => {
+  const server = createServer()
+  const port = await listen(server)
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+const port = await freePort()
+const resource = `http://127.0.0.1:${port}/mcp`
+const { issuer, stop } = await startAuthServer(new Map([[4131, port]]))
+const server = createWorkServer({ issuer, resource })
+
+const connect = async (email: string, scope: string): Promise<Client> => {
+  const token = await signIn({ issuer, resource, scope }, createPerson(issuer, email))
+  const client = new Client({ name: 'desktop', version: '1.0.0' })
+  const requestInit = { headers: { Authorization: `Bearer ${token}` } }
+  await client.connect(new StreamableHTTPClientTransport(new URL(resource), { requestInit }))
+  return client
+}
+
+const call = async (client: Client, name: string, args = {}): Promise<string> => {
+  const { content, isError } = await client.callTool({ name, arguments: args })
+  const [first] = content
+  return `${isError ? 'refused: ' : ''}${first?.type === 'text' ? first.text : ''}`
+}
+
+/** What one person sees, and that they can call all of it. */
+const checkTools = async (who: string, client: Client, expected: readonly string[]) => {
+  const { tools } = await client.listTools()
+  const names = tools.map(({ name }) => name)
+  deepStrictEqual(names, expected)
+  for (const name of names) {
+    const said = await call(client, name, name === 'note' ? { line: 'a line' } : {})
+    strictEqual(said.startsWith('refused'), false, said)
+  }
+  console.log(`✔ ${who}: ${names.join(', ')}`)
+}
+
+try {
+  await listen(server, port)
+  const alice = await connect('alice@acme.test', 'work work:write')
+  const bob = await connect('bob@acme.test', 'work')
+  const carol = await connect('carol@globex.test', 'work work:write')
+
+  await checkTools('Alice, owner of acme', alice, ['whoami', 'note', 'invoice', 'invite'])
+  await checkTools('Bob, member of acme', bob, ['whoami', 'invoice'])
+  await checkTools('Carol, owner of globex', carol, ['whoami', 'note', 'invite', 'audit'])
+  strictEqual(await call(carol, 'whoami'), 'owner of globex')
+
+  match(await call(bob, 'invite').catch(String), /not found|access_denied/)
+  match(await call(carol, 'invoice').catch(String), /not found|access_denied/)
+  match(await call(alice, 'audit').catch(String), /not found|access_denied/)
+  console.log('✔ what is not shown cannot be called either')
+  await Promise.all([alice.close(), bob.close(), carol.close()])
+} finally {
+  server.closeAllConnections()
+  server.close()
+  await stop()
+}
