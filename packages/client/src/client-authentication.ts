@@ -33,8 +33,8 @@ const noSecret = (): OAuthError =>
     hint: 'Give the agent a clientSecret for budgets and delegations.',
   })
 
-const withSecret = (
-  { clientId, authMethod }: Known,
+export const withSecret = (
+  { clientId, authMethod }: Pick<Known, 'clientId' | 'authMethod'>,
   clientSecret: string,
 ): ClientAuthentication => ({
   form: async ({ form, headers }) => {
@@ -47,6 +47,15 @@ const withSecret = (
   },
   basic: () => basicAuthorization(clientId, clientSecret),
   secrets: [clientSecret],
+})
+
+/** A public client: its name, and nothing that proves it. RFC 6749 §3.2.1. */
+export const withoutSecret = (clientId: string): ClientAuthentication => ({
+  form: async ({ form }) => form.append('client_id', clientId),
+  basic: () => {
+    throw noSecret()
+  },
+  secrets: [],
 })
 
 const withAssertions = ({ clientId }: Known, sign: SignAssertion): ClientAuthentication => ({

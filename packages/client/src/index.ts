@@ -40,6 +40,11 @@ export {
 export { limitErrorFromBody } from './limit-refusal.js'
 export { type LimitErrorOfOptions, type LimitOptions, limitErrorOf } from './limit-response.js'
 export {
+  type RefreshedTokens,
+  type RefreshTokensOptions,
+  refreshTokens,
+} from './refresh-token.js'
+export {
   type DiscoverResourceOptions,
   discoverResource,
   type ResourceDocument,

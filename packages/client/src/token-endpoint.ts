@@ -38,7 +38,17 @@ export interface TokenEndpoint {
 }
 
 const party = 'The authorization server'
-const credentials = ['client_secret', 'client_assertion', 'subject_token', 'actor_token', 'token']
+const credentials = [
+  'client_secret',
+  'client_assertion',
+  'subject_token',
+  'actor_token',
+  'refresh_token',
+  'token',
+]
+
+/** What posting a form takes. */
+type Posting = Pick<Settings, 'fetch' | 'timeoutMs' | 'authentication' | 'now'>
 
 export const readForm = (form: Form): URLSearchParams => {
   const params = new URLSearchParams()
@@ -49,7 +59,7 @@ export const readForm = (form: Form): URLSearchParams => {
 /** A form with the client's authentication: a new one each time, since an assertion is good once. */
 export const authenticate = async (
   form: URLSearchParams,
-  { authentication }: Settings,
+  { authentication }: Pick<Settings, 'authentication'>,
 ): Promise<FormRequest> => {
   const request = {
     form: new URLSearchParams(form),
@@ -69,7 +79,7 @@ export interface FormAnswer {
 }
 
 /** Posts a form as this client. */
-export const askForm = async (url: string, form: Form, settings: Settings): Promise<FormAnswer> => {
+export const askForm = async (url: string, form: Form, settings: Posting): Promise<FormAnswer> => {
   const { fetch, timeoutMs, authentication, now } = settings
   const { form: params, headers } = await authenticate(readForm(form), settings)
   const init = { method: 'POST', headers, body: params.toString() }
@@ -82,7 +92,7 @@ export const askForm = async (url: string, form: Form, settings: Settings): Prom
 export const postForm = async (
   url: string,
   form: Form,
-  settings: Settings,
+  settings: Posting,
 ): Promise<JsonResponse> => {
   const { response, refusal } = await askForm(url, form, settings)
   if (isSuccess(response)) return response
@@ -131,14 +141,23 @@ const checkBudgetMode = (form: Form, { budget_mode: mode }: TokenResponse): void
   throw malformed('budget_mode_ignored', 'The server has not set the budget aside.')
 }
 
+/** @throws OAuthError unless it is a token response with a token of this type */
+export const parseTokenResponse = (
+  body: unknown,
+  tokenType: IssuedToken['tokenType'],
+): TokenResponse => {
+  const response = parseResponse(body)
+  checkTokenType(response, tokenType)
+  return response
+}
+
 export const createTokenEndpoint = (settings: Settings, discovery: Discovery): TokenEndpoint => ({
   settings,
   discovery,
   request: async (form, tokenType) => {
     const { token_endpoint: url } = await discovery()
     const requestedAt = Math.floor(settings.now() / 1000)
-    const response = parseResponse((await postForm(url, form, settings)).body)
-    checkTokenType(response, tokenType)
+    const response = parseTokenResponse((await postForm(url, form, settings)).body, tokenType)
     checkBudgetMode(form, response)
     return {
       accessToken: response.access_token,

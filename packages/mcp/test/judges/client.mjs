@@ -14,12 +14,16 @@ const scenario = env.MCP_CONFORMANCE_SCENARIO ?? ''
 const context = JSON.parse(env.MCP_CONFORMANCE_CONTEXT ?? '{}')
 const isModern = env.MCP_CONFORMANCE_PROTOCOL_VERSION === '2026-07-28'
 
-/** What an operator writes into the configuration of an agent, and the tool tells over the wire only. */
+/** What an operator writes into a configuration, and the tool tells over the wire only. */
 const configured = async () => {
-  const { origin, pathname } = serverUrl
-  const response = await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`)
-  const { resource, authorization_servers: servers } = await response.json()
-  return { resource, issuer: servers[0] }
+  const { href, origin, pathname } = serverUrl
+  for (const path of [pathname, '']) {
+    const response = await fetch(`${origin}/.well-known/oauth-protected-resource${path}`)
+    if (!response.ok) continue
+    const { resource, authorization_servers: servers } = await response.json()
+    return { resource: href.startsWith(resource) ? resource : href, issuer: servers?.[0] }
+  }
+  return { resource: href }
 }
 
 const createAgentProvider = async () => {
@@ -37,7 +41,8 @@ const createAgentProvider = async () => {
 
 const isAgent = scenario.startsWith('auth/client-credentials')
 const isSignIn = scenario.startsWith('auth/') && !isAgent
-const person = isSignIn ? createPerson(context) : undefined
+const createConfiguredPerson = async () => createPerson({ ...(await configured()), ...context })
+const person = isSignIn ? await createConfiguredPerson() : undefined
 const authProvider = isAgent ? await createAgentProvider() : person?.provider
 
 const connect = async () => {
