@@ -2,7 +2,7 @@
 import { createAgent } from '@behalf/client'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { agentAuthProvider, type Lock } from '../src/client.js'
-import { type Scripted, secret, startScripted } from './scripted.js'
+import { forbidden, type Scripted, secret, startScripted, unauthorized } from './scripted.js'
 import { connectV1, connectV2 } from './world.js'
 
 let world: Scripted
@@ -15,10 +15,10 @@ afterEach(() => world.stop())
 
 const now = () => seconds * 1000
 
-const clockedProvider = (lock?: Lock) => {
+const clockedProvider = (more: { lock?: Lock; scope?: string; maxScope?: string } = {}) => {
   const { issuer } = world.as
   const agent = createAgent({ issuer, clientId: 'agent', clientSecret: secret, now })
-  return agentAuthProvider({ agent, resource: world.rs.resource, scope: 'docs:read', lock, now })
+  return agentAuthProvider({ agent, resource: world.rs.resource, scope: 'docs:read', now, ...more })
 }
 
 const connects = [connectV1, connectV2]
@@ -47,7 +47,7 @@ test('a renewal holds the lock, which bears the name of issuer, client and serve
     held.push(`${world.as.tokenRequests().length - before} request`)
     return result
   }
-  const client = await connectV2(world.rs.resource, { authProvider: clockedProvider(lock) })
+  const client = await connectV2(world.rs.resource, { authProvider: clockedProvider({ lock }) })
   seconds += 280
   await Promise.all([client.listTools(), client.listTools()])
   expect(names).toEqual([`behalf:${world.as.issuer}:agent:${world.rs.resource}`])
@@ -65,12 +65,46 @@ test('a server that is briefly away does not end a token that still lives', asyn
   await client.close()
 })
 
-test('a renewal asks for what was asked before, and a refused one breaks nothing', async () => {
-  const client = await connectV2(world.rs.resource, { authProvider: clockedProvider() })
+test('a renewal asks for what was had, a step-up with it', async () => {
+  world.rs.script.gate = (token) => {
+    if (token === undefined) return unauthorized('Bearer scope="docs:read"')
+    return token === 'Bearer token-1' ? forbidden('docs:write') : undefined
+  }
+  const authProvider = clockedProvider({ maxScope: 'docs:read docs:write' })
+  const client = await connectV2(world.rs.resource, { authProvider })
   seconds += 280
   await client.listTools()
   const scopes = world.as.tokenRequests().map(({ form }) => form.get('scope'))
-  expect(scopes).toEqual(['docs:read', 'docs:read'])
+  expect(scopes).toEqual(['docs:read', 'docs:read docs:write', 'docs:read docs:write'])
+  await client.close()
+})
+
+test('a renewal asks for what was given, where that was less than asked', async () => {
+  const { token } = world.as.script
+  world.as.script.token = () => token(new URLSearchParams({ scope: 'docs:read' }))
+  const authProvider = clockedProvider({ scope: 'docs:read docs:write' })
+  const client = await connectV2(world.rs.resource, { authProvider })
+  seconds += 280
+  await client.listTools()
+  const scopes = world.as.tokenRequests().map(({ form }) => form.get('scope'))
+  expect(scopes).toEqual(['docs:read docs:write', 'docs:read'])
+  await client.close()
+})
+
+test('a step-up that the server refuses leaves the token as it was', async () => {
+  const { token } = world.as.script
+  world.rs.script.gate = (authorization) =>
+    authorization === undefined ? unauthorized('Bearer scope="docs:read"') : undefined
+  const authProvider = clockedProvider({ maxScope: 'docs:read docs:write' })
+  const client = await connectV2(world.rs.resource, { authProvider })
+  world.rs.script.gate = () => forbidden('docs:write')
+  world.as.script.token = () => ({ status: 400, body: { error: 'invalid_scope' } })
+  await expect(client.listTools()).rejects.toThrow()
+  world.rs.script.gate = () => undefined
+  world.as.script.token = token
+  seconds += 280
+  await client.listTools()
+  expect(world.as.tokenRequests().at(-1)?.form.get('scope')).toBe('docs:read')
   await client.close()
 })
 

@@ -118,6 +118,35 @@ test('a token that is taken back is refused from then on, in words and not by a 
   await stop()
 }, 20_000)
 
+test('a server whose token is not good does not connect', async () => {
+  await expect(connectInProcess(async () => 'not-a-token')).rejects.toMatchObject({
+    code: 'invalid_token',
+  })
+})
+
+test('no request overtakes another while its caller is verified', async () => {
+  const token = await auth.token('desktop', resource)
+  let asked = 0
+  let release = (): void => undefined
+  let gate = Promise.resolve()
+  const { client, stop } = await connectInProcess(async () => {
+    asked += 1
+    await gate
+    return token
+  })
+  const before = asked
+  gate = new Promise((resolve) => {
+    release = resolve
+  })
+  const calls = [call(client, 'whoami'), call(client, 'whoami')]
+  await expect.poll(() => asked).toBe(before + 1)
+  await new Promise(setImmediate)
+  expect(asked).toBe(before + 1)
+  release()
+  expect((await Promise.all(calls)).map(textOf)).toEqual(['desktop', 'desktop'])
+  await stop()
+})
+
 test('the token is renewed by whoever gives it, and asked for each request', async () => {
   let asked = 0
   const { client, stop } = await connectInProcess(async () => {

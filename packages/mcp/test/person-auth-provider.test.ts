@@ -1,4 +1,6 @@
 /** People who sign in, and servers and strangers who want to profit from it. */
+import { StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
+import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Lock, type PersonAuthProviderOptions, personAuthProvider } from '../src/client.js'
 import { type Scripted, startScripted, unauthorized } from './scripted.js'
@@ -57,13 +59,8 @@ const provider = (options: Partial<PersonAuthProviderOptions> = {}) =>
 
 type Provider = ReturnType<typeof provider>
 
-const connects = [
-  ['v1', connectV1],
-  ['v2', connectV2],
-] as const
-
 /** Connects as far as the sign-in page. */
-const begin = async (connect: (typeof connects)[number][1], authProvider: Provider) => {
+const begin = async (connect: typeof connectV1, authProvider: Provider) => {
   await connect(world.rs.resource, { authProvider }).catch(() => undefined)
   const page = pages.at(-1)
   if (!page) throw new Error('no sign-in page was shown')
@@ -84,18 +81,29 @@ const reasonOf = (work: Promise<unknown>): Promise<string> =>
     (error) => error.reason,
   )
 
-/** Signs in with the SDK v2, whichever generation connects afterwards. */
-const signIn = async (authProvider: Provider): Promise<void> => {
-  const { Client, StreamableHTTPClientTransport } = await import('@modelcontextprotocol/client')
-  const transport = new StreamableHTTPClientTransport(new URL(world.rs.resource), { authProvider })
-  const client = new Client({ name: 'test', version: '1.0.0' })
-  await client.connect(transport).catch(() => undefined)
-  const { params } = await authProvider.answer(callbackTo(pages.at(-1) ?? new URL(redirectUrl)))
-  await transport.finishAuth(params)
-  await client.close()
+/** v1 is given the code alone, v2 all of the answer. */
+const signInV1 = async (authProvider: Provider): Promise<void> => {
+  const transport = new HttpV1(new URL(world.rs.resource), { authProvider })
+  await transport.start()
+  await transport.send({ jsonrpc: '2.0', id: 1, method: 'ping' }).catch(() => undefined)
+  const { code } = await authProvider.answer(callbackTo(pages.at(-1) ?? new URL(redirectUrl)))
+  await transport.finishAuth(code)
+  await transport.close()
 }
 
-describe.each(connects)('%s', (_, connect) => {
+const signIn = async (authProvider: Provider): Promise<void> => {
+  const transport = new HttpV2(new URL(world.rs.resource), { authProvider })
+  await transport.start()
+  await transport.send({ jsonrpc: '2.0', id: 1, method: 'ping' }).catch(() => undefined)
+  const { params } = await authProvider.answer(callbackTo(pages.at(-1) ?? new URL(redirectUrl)))
+  await transport.finishAuth(params)
+  await transport.close()
+}
+
+describe.each([
+  ['v1', connectV1, signInV1],
+  ['v2', connectV2, signIn],
+] as const)('%s', (_, connect, signIn) => {
   test('shows the page with PKCE, resource and state, and no more scope than allowed', async () => {
     world.rs.script.gate = (token) =>
       token ? undefined : unauthorized('Bearer scope="docs:read admin"')
@@ -135,8 +143,11 @@ describe.each(connects)('%s', (_, connect) => {
     expect(await refused()).toBe('refused')
     world.as.script.metadata = metadata
     const { prm } = world.rs.script
-    world.rs.script.prm = { ...prm, resource: 'https://other.example/mcp' }
-    expect(await refused()).toBe('refused')
+    // The SDK takes the whole of an origin for the server at one of its paths.
+    for (const resource of ['https://other.example/mcp', new URL(world.rs.resource).origin]) {
+      world.rs.script.prm = { ...prm, resource }
+      expect(await refused()).toBe('refused')
+    }
     world.rs.script.prm = prm
     expect(await refused({ expectedIssuer: 'https://other.example' })).toBe('refused')
     world.rs.script.prm = { ...prm, authorization_servers: [world.evil.origin] }
@@ -153,6 +164,19 @@ describe.each(connects)('%s', (_, connect) => {
       await expect(connect(world.rs.resource, { authProvider: provider() })).rejects.toThrow()
     }
     expect(pages).toEqual([])
+  })
+
+  test('a sign-in page without TLS, or elsewhere, is not opened', async () => {
+    const authProvider = provider()
+    const metadata = Object(world.as.script.metadata)
+    const authorization_endpoint = 'http://pages.example/authorize'
+    world.as.script.metadata = { ...metadata, authorization_endpoint }
+    await expect(connect(world.rs.resource, { authProvider })).rejects.toThrow('sign-in page')
+    world.as.script.metadata = metadata
+    await begin(connect, authProvider).catch(() => undefined)
+    const elsewhere = authProvider.redirectToAuthorization(new URL('https://pages.example/'))
+    expect(await reasonOf(elsewhere)).toBe('foreign_page')
+    expect(pages.map(({ pathname }) => pathname)).toEqual(['/authorize'])
   })
 
   test('CLI-11: a refresh token of one server is not sent to another', async () => {
