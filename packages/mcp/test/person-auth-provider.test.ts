@@ -1,4 +1,5 @@
 /** People who sign in, and servers and strangers who want to profit from it. */
+import { inspect } from 'node:util'
 import { StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -166,13 +167,33 @@ describe.each([
     expect(pages).toEqual([])
   })
 
+  test('CLI-17: metadata that can be read in two ways leads nowhere', async () => {
+    const { metadata } = world.as.script
+    const evil = `"token_endpoint":"${world.evil.origin}/token"`
+    const text = JSON.stringify(metadata).slice(1, -1)
+    for (const document of [`{${text},${evil}}`, `{"__proto__":{${evil}},${text}}`]) {
+      world.as.script.metadata = document
+      const authProvider = provider()
+      await expect(connect(world.rs.resource, { authProvider })).rejects.toThrow('metadata')
+    }
+    expect(pages).toEqual([])
+    expect(world.evil.seen).toEqual([])
+  })
+
   test('a sign-in page without TLS, or elsewhere, is not opened', async () => {
     const authProvider = provider()
     const metadata = Object(world.as.script.metadata)
     const authorization_endpoint = 'http://pages.example/authorize'
-    world.as.script.metadata = { ...metadata, authorization_endpoint }
+    const openId = {
+      jwks_uri: `${world.as.issuer}/jwks`,
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
+    }
+    world.as.script.metadata = { ...metadata, ...openId, authorization_endpoint }
+    await expect(connect(world.rs.resource, { authProvider })).rejects.toThrow('not https')
+    world.as.script.isOpenId = true
     await expect(connect(world.rs.resource, { authProvider })).rejects.toThrow('sign-in page')
-    world.as.script.metadata = metadata
+    world.as.script.metadata = { ...metadata, ...openId }
     await begin(connect, authProvider).catch(() => undefined)
     const elsewhere = authProvider.redirectToAuthorization(new URL('https://pages.example/'))
     expect(await reasonOf(elsewhere)).toBe('foreign_page')
@@ -296,6 +317,22 @@ describe('a refresh token', () => {
     const { form } = world.as.tokenRequests().at(-1) ?? {}
     expect(form?.get('resource')).toBe(world.rs.resource)
     expect(form?.get('client_id')).toBe('desktop')
+  })
+
+  test('is taken nowhere by a redirect, and shown nowhere', async () => {
+    const authProvider = provider()
+    await signIn(authProvider)
+    const location = `${world.evil.origin}/steal`
+    world.as.script.token = () => ({ status: 307, headers: { location }, body: {} })
+    seconds += 310
+    const error: Error = await authProvider.tokens().then(
+      () => new Error('renewed'),
+      (reason) => reason,
+    )
+    expect(error).toMatchObject({ reason: 'unexpected_redirect' })
+    expect(world.evil.seen).toEqual([])
+    const shown = inspect([authProvider, error], { depth: 9, showHidden: true })
+    expect(shown + JSON.stringify([authProvider, error])).not.toMatch(/refresh-\d|token-\d|code-1/)
   })
 
   test('that is over sends the person to sign in again', async () => {

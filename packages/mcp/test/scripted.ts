@@ -96,7 +96,13 @@ const startResourceServer = async (issuer: string) => {
 const startAuthorizationServer = async () => {
   const place = await openLogged()
   const issuer = place.origin
-  const script: { metadata: unknown; token: (form: URLSearchParams) => Answer } = {
+  const script: {
+    metadata: unknown
+    /** Not where RFC 8414 has it, but where OpenID Connect does. */
+    isOpenId: boolean
+    token: (form: URLSearchParams) => Answer
+  } = {
+    isOpenId: false,
     metadata: {
       issuer,
       token_endpoint: `${issuer}/token`,
@@ -116,7 +122,10 @@ const startAuthorizationServer = async () => {
     place.seen
       .filter(({ url }) => url === `${issuer}/token`)
       .map(({ body, headers }) => ({ form: new URLSearchParams(body), headers }))
-  place.answers.set('/.well-known/oauth-authorization-server', () => ({ body: script.metadata }))
+  const metadataAt = (isOpenId: boolean) => (): Answer =>
+    script.isOpenId === isOpenId ? { body: script.metadata } : { status: 404, body: {} }
+  place.answers.set('/.well-known/oauth-authorization-server', metadataAt(false))
+  place.answers.set('/.well-known/openid-configuration', metadataAt(true))
   place.answers.set('/token', ({ body }) => script.token(new URLSearchParams(body)))
   place.serve((_, response) => send(response, { status: 404, body: {} }))
   return { issuer, script, seen: place.seen, tokenRequests, close: place.close }
