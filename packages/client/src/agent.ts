@@ -1,17 +1,28 @@
 /** An agent: its own tokens, what it lends to others, and what others lend to it. */
+import { intersectScope, missingScope } from '@behalf/protocol'
 import { createParts, forget, type Parts, resourcesOf } from './agent-parts.js'
 import { type AgentToken, type ExchangedToken, readToken, unreadableToken } from './agent-token.js'
 import { type OneOrMore, readResources, readScopeOption, type ScopeOption } from './asked.js'
-import { authorizedFetch, checkOrigin, type TokenSource } from './authorized-fetch.js'
+import {
+  authorizedFetch,
+  type CarriedBy,
+  checkOrigin,
+  type TokenSource,
+} from './authorized-fetch.js'
 import { type AgentBudget, readBudget } from './budget.js'
-import { lendOwnToken } from './client-credentials.js'
+import { lendOwnToken, ownForm } from './client-credentials.js'
 import { createDelegatedToken, type DelegatedToken } from './delegated-token.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createHandOff, type HandOff, parseHandOff } from './hand-off.js'
 import { type LimitOptions, limitErrorsOf, passLimit } from './limit-response.js'
 import { revokeToken } from './revocation.js'
 import type { AgentOptions } from './settings.js'
-import { exchangeToken, type NarrowOptions } from './token-exchange.js'
+import {
+  type ExchangeParameters,
+  exchangeForm,
+  exchangeToken,
+  type NarrowOptions,
+} from './token-exchange.js'
 import {
   type DelegationLike,
   delegationIdOf,
@@ -20,6 +31,7 @@ import {
   notAToken,
   type TokenLike,
 } from './token-like.js'
+import { createTokenRequest, type TokenRequest } from './token-request.js'
 
 export interface TokenOptions {
   /** RFC 8707. @defaultValue that of `createAgent`, else the server's choice */
@@ -28,7 +40,10 @@ export interface TokenOptions {
   scope?: ScopeOption
 }
 
-export interface FetchOptions extends TokenOptions, LimitOptions {}
+export interface FetchOptions extends TokenOptions, LimitOptions, CarriedBy {
+  /** The most that a challenge of the resource can make the agent ask for. @defaultValue no bound */
+  maxScope?: ScopeOption
+}
 
 export interface ExchangeOptions extends NarrowOptions {
   subjectToken: TokenLike
@@ -69,6 +84,11 @@ export interface Agent {
     init?: RequestInit,
     options?: FetchOptions,
   ): Promise<Response>
+  /**
+   * What {@link Agent.token}, or {@link Agent.exchange} where a subject token is named, would post:
+   * for a library that posts it itself. Nothing is posted here, and nothing kept.
+   */
+  tokenRequest(options?: TokenOptions | ExchangeOptions): Promise<TokenRequest>
   /** Lends another agent a part of what this one may do. */
   delegate(options: DelegateOptions): Promise<HandOff>
   /** Takes what another agent lends. */
@@ -86,15 +106,29 @@ export interface Agent {
   budget(delegation?: DelegationLike): Promise<AgentBudget>
 }
 
+/** What may be asked for, and what is asked for where no challenge says. */
+const scopesOf = ({ scope, maxScope }: FetchOptions) => {
+  const wanted = readScopeOption(scope)
+  const most = readScopeOption(maxScope)
+  const ceiling = maxScope === undefined ? undefined : most
+  if (ceiling && missingScope(wanted, ceiling).length > 0) {
+    throw new TypeError('maxScope must hold every word of scope.')
+  }
+  return { wanted, ceiling, first: wanted.length > 0 ? wanted : most }
+}
+
 /** Where an agent's own tokens for one call of `fetch` come from. */
-const ownSource = (parts: Parts, options: TokenOptions): TokenSource => {
+const ownSource = (parts: Parts, options: FetchOptions): TokenSource => {
   const [resource] = resourcesOf(parts, options.resource)
-  const scope = readScopeOption(options.scope)
-  // What the caller asks for stands above what a challenge taught.
-  const asked = <T extends { scope: readonly string[] }>(access: T): T =>
-    scope.length > 0 ? { ...access, scope } : access
+  const { wanted, ceiling, first } = scopesOf(options)
+  // What the caller asks for stands above what a challenge taught. An empty scope would be all.
+  const asked = <T extends { scope: readonly string[] }>(access: T): T => {
+    const learned = ceiling ? intersectScope(access.scope, ceiling) : access.scope
+    return { ...access, scope: wanted.length === 0 && learned.length > 0 ? learned : first }
+  }
   const source: TokenSource = {
-    fetch: parts.settings.fetch,
+    fetch: options.fetch ?? parts.settings.fetch,
+    ceiling,
     token: (access) => parts.ownToken({ resources: [access.resource], scope: access.scope }),
     drop: ({ accessToken }) => parts.cache.drop(accessToken),
     access: (url) => {
@@ -103,10 +137,10 @@ const ownSource = (parts: Parts, options: TokenOptions): TokenSource => {
         return known && asked(known)
       }
       checkOrigin(resource, url)
-      return { resource, scope }
+      return { resource, scope: first }
     },
     widened: (access) => {
-      if (resource === undefined && scope.length === 0) parts.resources.remember(access)
+      if (resource === undefined && wanted.length === 0) parts.resources.remember(access)
     },
   }
   if (resource !== undefined) return source
@@ -116,6 +150,28 @@ const ownSource = (parts: Parts, options: TokenOptions): TokenSource => {
   }
   return { ...source, learn }
 }
+
+const tokenRequest = async (
+  parts: Parts,
+  options: TokenOptions | ExchangeOptions,
+): Promise<TokenRequest> => {
+  if ('subjectToken' in options) {
+    return createTokenRequest(parts.endpoint, exchangeForm(await freshOptions(parts, options)))
+  }
+  const { resource, scope } = options
+  const asked = { resources: resourcesOf(parts, resource), scope: readScopeOption(scope) }
+  return createTokenRequest(parts.endpoint, ownForm(asked))
+}
+
+/** Tokens as text, renewed first where they can be. */
+const freshOptions = async (
+  { settings: { issuer } }: Parts,
+  { subjectToken, actorToken, ...rest }: ExchangeOptions,
+): Promise<ExchangeParameters> => ({
+  ...rest,
+  subjectToken: await freshText(subjectToken, issuer),
+  actorToken: actorToken === undefined ? undefined : await freshText(actorToken, issuer),
+})
 
 const delegate = async (parts: Parts, options: DelegateOptions): Promise<HandOff> => {
   const { to, token, scope, limits, budgetMode } = options
@@ -142,10 +198,12 @@ const accept = async (
   const text = typeof handOff === 'string' ? handOff : handOff?.text
   if (typeof text !== 'string') throw notAToken()
   const { token: subjectToken, expiresAt } = parseHandOff(text, settings.issuer)
-  const again = () => exchangeToken(endpoint, { subjectToken, resource, scope })
+  const asked = { subjectToken, resource, scope }
+  const again = () => exchangeToken(endpoint, asked)
+  const request = () => createTokenRequest(endpoint, exchangeForm(asked))
   const first = await again()
-  const lent = { settings, takenBack, first, accept: again, handOffExpiresAt: expiresAt }
-  return createDelegatedToken(lent)
+  const lent = { settings, takenBack, first, accept: again, tokenRequest: request }
+  return createDelegatedToken({ ...lent, handOffExpiresAt: expiresAt })
 }
 
 /** @see RFC 8693 §1.1: the resource server is the client that exchanges what it was presented. */
@@ -156,11 +214,14 @@ const pull = async (
   const subjectToken = knownText(token, settings.issuer)
   const [target] = readResources(resource)
   if (target === undefined) throw new TypeError('pull: `resource` names the server to call next.')
-  const again = () => exchangeToken(endpoint, { subjectToken, resource: target, scope, limits })
+  const asked = { subjectToken, resource: target, scope, limits }
+  const again = () => exchangeToken(endpoint, asked)
+  const request = () => createTokenRequest(endpoint, exchangeForm(asked))
   const first = await again()
+  const lent = { settings, takenBack, first, accept: again, tokenRequest: request }
   // Renewed for as long as the caller's own token lives; a token that cannot be read is not.
   const handOffExpiresAt = readToken(subjectToken)?.expiresAt ?? 0
-  return createDelegatedToken({ settings, takenBack, first, accept: again, handOffExpiresAt })
+  return createDelegatedToken({ ...lent, handOffExpiresAt })
 }
 
 const revoke = async (parts: Parts, token: TokenLike): Promise<void> => {
@@ -199,12 +260,9 @@ export const createAgent = (options: AgentOptions): Agent => {
     },
     delegate: (delegateOptions) => delegate(parts, delegateOptions),
     accept: (handOff, acceptOptions = {}) => accept(parts, handOff, acceptOptions),
-    exchange: async ({ subjectToken, actorToken, ...rest }) =>
-      exchangeToken(parts.endpoint, {
-        ...rest,
-        subjectToken: await freshText(subjectToken, issuer),
-        actorToken: actorToken === undefined ? undefined : await freshText(actorToken, issuer),
-      }),
+    tokenRequest: (tokenOptions = {}) => tokenRequest(parts, tokenOptions),
+    exchange: async (exchangeOptions) =>
+      exchangeToken(parts.endpoint, await freshOptions(parts, exchangeOptions)),
     pull: (pullOptions) => pull(parts, pullOptions),
     revoke: (token) => revoke(parts, token),
     budget: (delegation) => budget(parts, delegation),

@@ -1,5 +1,6 @@
 /** `fetch` with the right token: for one resource, at one origin, in three attempts at most. */
 import {
+  intersectScope,
   isOAuthError,
   isResourceUri,
   isSecureUrl,
@@ -23,6 +24,14 @@ export interface TokenSource {
   learn?(url: URL, response: Response): Promise<Access | undefined>
   /** Told when more scope was needed and given. Absent: the source cannot ask for more. */
   widened?(access: Access): void
+  /** No challenge makes it ask for more scope than this. Absent: the server decides alone. */
+  ceiling?: readonly string[] | undefined
+}
+
+/** For calls that shall go another way than all others. */
+export interface CarriedBy {
+  /** Carries this call. @defaultValue that of `createAgent` */
+  fetch?: Fetch | undefined
 }
 
 interface Attempt {
@@ -97,10 +106,14 @@ const afterUnauthorized = async (
   return { ...attempt, refreshed: true, token: await source.token(attempt.access) }
 }
 
-const challengedScope = (response: Response): readonly string[] => {
+const challengedScope = (
+  response: Response,
+  ceiling: readonly string[] | undefined,
+): readonly string[] => {
   const params = bearerChallenge(response)?.params
   if (params?.get('error') !== 'insufficient_scope') return []
-  return readScope(params.get('scope') ?? '') ?? []
+  const scope = readScope(params.get('scope') ?? '') ?? []
+  return ceiling ? intersectScope(scope, ceiling) : scope
 }
 
 /** The token for more scope; `undefined` when the server gives no more than there was. */
@@ -120,7 +133,7 @@ const afterForbidden = async (
   { response, attempt }: Refused,
 ): Promise<Attempt | undefined> => {
   const { access, token: had, steppedUp } = attempt
-  const challenged = challengedScope(response)
+  const challenged = challengedScope(response, source.ceiling)
   if (!source.widened || !access || !had || steppedUp) return undefined
   if (missingScope(challenged, had.scope).length === 0) return undefined
   const more = { ...access, scope: [...new Set([...had.scope, ...challenged])] }

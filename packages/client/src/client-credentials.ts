@@ -2,7 +2,7 @@
 import { formatScope, grantTypes, isOAuthError } from '@behalf/protocol'
 import { type AgentToken, type Asked, agentToken } from './agent-token.js'
 import type { TokenCache } from './token-cache.js'
-import type { TokenEndpoint } from './token-endpoint.js'
+import type { Form, TokenEndpoint } from './token-endpoint.js'
 
 /** @param minSeconds how long it must still live, or half of its life where that is shorter */
 export type OwnToken = (asked: Asked, minSeconds?: number) => Promise<AgentToken>
@@ -12,19 +12,18 @@ export type OwnToken = (asked: Asked, minSeconds?: number) => Promise<AgentToken
 const keyOf = ({ resources, scope }: Asked): string =>
   JSON.stringify([[...resources].sort(), [...scope].sort()])
 
+export const ownForm = ({ resources, scope }: Asked): Form => [
+  ['grant_type', grantTypes.clientCredentials],
+  ...resources.map((resource) => ['resource', resource] as const),
+  ['scope', formatScope(scope) || undefined],
+]
+
 /** Asks for the agent's own token, or takes it from the cache. */
 export const createOwnToken =
   (endpoint: TokenEndpoint, cache: TokenCache<AgentToken>): OwnToken =>
   (asked, minSeconds) => {
     const load = async (): Promise<AgentToken> => {
-      const issued = await endpoint.request(
-        [
-          ['grant_type', grantTypes.clientCredentials],
-          ...asked.resources.map((resource) => ['resource', resource] as const),
-          ['scope', formatScope(asked.scope) || undefined],
-        ],
-        'Bearer',
-      )
+      const issued = await endpoint.request(ownForm(asked), 'Bearer')
       return agentToken(issued, asked)
     }
     return cache.get(keyOf(asked), load, minSeconds)

@@ -1,13 +1,19 @@
 /** Authority that was lent to this agent, ready to use. */
 import { isOAuthError, OAuthError } from '@behalf/protocol'
 import type { ExchangedToken } from './agent-token.js'
-import { authorizedFetch, checkOrigin, type TokenSource } from './authorized-fetch.js'
+import {
+  authorizedFetch,
+  type CarriedBy,
+  checkOrigin,
+  type TokenSource,
+} from './authorized-fetch.js'
 import { hide } from './hidden.js'
 import { type LimitOptions, limitErrorsOf, passLimit } from './limit-response.js'
 import { actorNames, authorityWords, chainWords, instantWords } from './plain-words.js'
 import type { Settings } from './settings.js'
 import type { TakenBack } from './taken-back.js'
 import { createTokenCache } from './token-cache.js'
+import type { TokenRequest } from './token-request.js'
 
 /**
  * An accepted hand-off. It reads as the token it holds now; {@link DelegatedToken.token} renews that
@@ -20,8 +26,10 @@ export interface DelegatedToken extends ExchangedToken {
   fetch(
     input: string | URL | Request,
     init?: RequestInit,
-    options?: LimitOptions,
+    options?: LimitOptions & CarriedBy,
   ): Promise<Response>
+  /** What {@link DelegatedToken.token} would post, for a library that posts it itself. */
+  tokenRequest(): Promise<TokenRequest>
   /** Who acts for whom, with what, until when: two lines of plain words, without the token. */
   describe(): string
 }
@@ -31,6 +39,7 @@ export interface DelegatedTokenOptions {
   first: ExchangedToken
   /** Accepts the hand-off again. */
   accept: () => Promise<ExchangedToken>
+  tokenRequest: () => Promise<TokenRequest>
   /** When the hand-off ends, in seconds since 1970. */
   handOffExpiresAt: number
   takenBack: TakenBack
@@ -149,19 +158,30 @@ const describe = (token: ExchangedToken, until: number): string => {
   ].join('\n')
 }
 
+/** No token is asked for with a hand-off that has ended. */
+const checkedRequest = async (options: DelegatedTokenOptions): Promise<TokenRequest> => {
+  if (options.settings.now() / 1000 >= options.handOffExpiresAt) throw ended(expired())
+  return options.tokenRequest()
+}
+
 export const createDelegatedToken = (options: DelegatedTokenOptions): DelegatedToken => {
   const session = createSession(options)
-  const source: TokenSource = {
-    fetch: options.settings.fetch,
+  const source: Omit<TokenSource, 'fetch'> = {
     access: (url) => ({ resource: resourceAt(session.current(), url), scope: [] }),
     token: session.token,
     drop: ({ accessToken }) => session.drop(accessToken),
   }
   const delegated = Object.assign(membersOf(session.current), {
     token: session.token,
-    fetch: async (input: string | URL | Request, init?: RequestInit, asked?: LimitOptions) => {
+    tokenRequest: () => checkedRequest(options),
+    fetch: async (
+      input: string | URL | Request,
+      init?: RequestInit,
+      asked?: LimitOptions & CarriedBy,
+    ) => {
       const limitErrors = limitErrorsOf(options.settings, asked)
-      const response = await authorizedFetch(source, input, init)
+      const fetch = asked?.fetch ?? options.settings.fetch
+      const response = await authorizedFetch({ ...source, fetch }, input, init)
       return passLimit(response, limitErrors, options.settings)
     },
     describe: () => describe(session.current(), options.handOffExpiresAt),

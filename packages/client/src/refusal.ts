@@ -4,7 +4,10 @@ import { limitErrorFrom } from './limit-refusal.js'
 import type { JsonResponse } from './request-json.js'
 
 const hints: ReadonlyMap<unknown, string> = new Map([
-  ['invalid_client', 'Check clientId and clientSecret, and that the agent is registered here.'],
+  [
+    'invalid_client',
+    'Check clientId and clientSecret or clientKey, and that the agent is registered here.',
+  ],
   ['unauthorized_client', 'Register the grant type for this client at the authorization server.'],
   ['invalid_target', 'Name a resource that is registered for this agent, spelt the same.'],
   [

@@ -1,5 +1,5 @@
 /** The authorization server's own JSON API, as this client. */
-import { basicAuthorization, OAuthError } from '@behalf/protocol'
+import { OAuthError } from '@behalf/protocol'
 import { isSuccess, refusalOf } from './refusal.js'
 import { requestJson } from './request-json.js'
 import type { Settings } from './settings.js'
@@ -45,17 +45,17 @@ export const parseAnswer = <T>(schema: Schema<T>, body: unknown): T => {
 /** HTTP Basic, however the client authenticates at the token endpoint: there is no form here. */
 export const callApi = async (
   url: string,
-  { fetch, timeoutMs, clientId, clientSecret, now }: Settings,
+  { fetch, timeoutMs, authentication, now }: Settings,
   { method = 'GET', maxBytes, headers: more }: CallOptions = {},
 ): Promise<Record<string, unknown> | undefined> => {
   const headers = {
     ...more,
     accept: 'application/json',
-    authorization: basicAuthorization(clientId, clientSecret),
+    authorization: authentication.basic(),
     ...(method === 'POST' && { 'content-type': 'application/json' }),
   }
   const init = { method, headers, ...(method === 'POST' && { body: '{}' }) }
   const response = await requestJson(url, { fetch, timeoutMs, init, maxBytes, party })
   if (isSuccess(response)) return response.body
-  throw refusalOf(response, { secrets: [clientSecret, headers.authorization], now })
+  throw refusalOf(response, { secrets: [...authentication.secrets, headers.authorization], now })
 }

@@ -1,5 +1,7 @@
 /** What an agent is made of, checked once, when it is made. */
 import { isResourceUri, issuerProblem } from '@behalf/protocol'
+import { type ClientKey, checkClientKey } from './client-assertion.js'
+import { type ClientAuthentication, createClientAuthentication } from './client-authentication.js'
 
 /** Any `fetch`: the platform's own, a wrapped one, or a server in the same process. */
 export type Fetch = (
@@ -14,8 +16,11 @@ export interface AgentOptions {
   /** The authorization server, exactly as it spells itself. Credentials go nowhere else. */
   issuer: string
   clientId: string
-  clientSecret: string
-  /** How the client authenticates. @defaultValue 'client_secret_basic' */
+  /** Or `clientKey`: one of them. */
+  clientSecret?: string | undefined
+  /** Authenticates by `private_key_jwt` (RFC 7523): the key signs here, and stays here. */
+  clientKey?: ClientKey | undefined
+  /** How a secret is sent. @defaultValue 'client_secret_basic' */
   authMethod?: 'client_secret_basic' | 'client_secret_post' | undefined
   /** The resource (RFC 8707) of calls that name none. */
   resource?: string | undefined
@@ -32,8 +37,7 @@ export interface AgentOptions {
 export interface Settings {
   issuer: string
   clientId: string
-  clientSecret: string
-  authMethod: 'client_secret_basic' | 'client_secret_post'
+  authentication: ClientAuthentication
   resource: string | undefined
   fetch: Fetch
   now: () => number
@@ -47,7 +51,7 @@ const maxTimeoutMs = 2_147_483_647
 
 const misuse = (problem: string): TypeError => new TypeError(`createAgent: ${problem}`)
 
-const requireText = (name: 'issuer' | 'clientId' | 'clientSecret', value: unknown): string => {
+const requireText = (name: 'issuer' | 'clientId', value: unknown): string => {
   if (typeof value === 'string' && value !== '') return value
   throw misuse(`${name} is missing.`)
 }
@@ -67,7 +71,8 @@ export const checkIssuer = (issuer: string): string => {
 /** Bound to nothing: a browser's `fetch` refuses to be called as a method of something else. */
 export const platformFetch: Fetch = (input, init) => fetch(input, init)
 
-const checkAuthMethod = (method: string = 'client_secret_basic'): Settings['authMethod'] => {
+const checkAuthMethod = (method: string | undefined): AgentOptions['authMethod'] => {
+  if (method === undefined) return method
   if (method === 'client_secret_basic' || method === 'client_secret_post') return method
   throw misuse('authMethod must be "client_secret_basic" or "client_secret_post".')
 }
@@ -83,12 +88,24 @@ export const checkLimitErrors = (limitErrors: string): LimitErrors => {
   throw new TypeError('limitErrors must be "return" or "throw".')
 }
 
+const checkAuthentication = (options: AgentOptions): ClientAuthentication => {
+  const { clientSecret, clientKey } = options
+  return createClientAuthentication(
+    { clientSecret, clientKey: clientKey && checkClientKey(clientKey) },
+    {
+      clientId: requireText('clientId', options.clientId),
+      issuer: requireText('issuer', options.issuer),
+      authMethod: checkAuthMethod(options.authMethod),
+      now: options.now ?? Date.now,
+    },
+  )
+}
+
 /** @throws TypeError for anything that could never work. */
 export const checkSettings = (options: AgentOptions): Settings => ({
   issuer: checkIssuer(requireText('issuer', options.issuer)),
   clientId: requireText('clientId', options.clientId),
-  clientSecret: requireText('clientSecret', options.clientSecret),
-  authMethod: checkAuthMethod(options.authMethod),
+  authentication: checkAuthentication(options),
   resource: checkResource(options.resource),
   fetch: options.fetch ?? platformFetch,
   now: options.now ?? Date.now,

@@ -1,7 +1,6 @@
 /** Form posts with client authentication, and the token endpoint's answers. RFC 6749 §3.2, §5. */
 import {
   type AgentLimitsClaim,
-  basicAuthorization,
   maxTokenLength,
   type NarrowingReport,
   OAuthError,
@@ -9,6 +8,7 @@ import {
   type TokenResponse,
   tokenResponseSchema,
 } from '@behalf/protocol'
+import type { FormRequest } from './client-authentication.js'
 import type { Discovery } from './discovery.js'
 import { isSuccess, refusalOf } from './refusal.js'
 import { type JsonResponse, requestJson } from './request-json.js'
@@ -38,25 +38,39 @@ export interface TokenEndpoint {
 }
 
 const party = 'The authorization server'
-const credentials = ['client_secret', 'subject_token', 'actor_token', 'token']
+const credentials = [
+  'client_secret',
+  'client_assertion',
+  'subject_token',
+  'actor_token',
+  'refresh_token',
+  'token',
+]
 
-const authenticatedForm = (settings: Settings, form: Form): URLSearchParams => {
+/** What posting a form takes. */
+type Posting = Pick<Settings, 'fetch' | 'timeoutMs' | 'authentication' | 'now'>
+
+export const readForm = (form: Form): URLSearchParams => {
   const params = new URLSearchParams()
   for (const [name, value] of form) if (value !== undefined) params.append(name, value)
-  if (settings.authMethod === 'client_secret_post') {
-    params.append('client_id', settings.clientId)
-    params.append('client_secret', settings.clientSecret)
-  }
   return params
 }
 
-const headersOf = ({ authMethod, clientId, clientSecret }: Settings): Record<string, string> => ({
-  accept: 'application/json',
-  'content-type': 'application/x-www-form-urlencoded',
-  ...(authMethod === 'client_secret_basic' && {
-    authorization: basicAuthorization(clientId, clientSecret),
-  }),
-})
+/** A form with the client's authentication: a new one each time, since an assertion is good once. */
+export const authenticate = async (
+  form: URLSearchParams,
+  { authentication }: Pick<Settings, 'authentication'>,
+): Promise<FormRequest> => {
+  const request = {
+    form: new URLSearchParams(form),
+    headers: {
+      accept: 'application/json',
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+  }
+  await authentication.form(request)
+  return request
+}
 
 export interface FormAnswer {
   response: JsonResponse
@@ -65,12 +79,12 @@ export interface FormAnswer {
 }
 
 /** Posts a form as this client. */
-export const askForm = async (url: string, form: Form, settings: Settings): Promise<FormAnswer> => {
-  const { fetch, timeoutMs, clientSecret, now } = settings
-  const params = authenticatedForm(settings, form)
-  const init = { method: 'POST', headers: headersOf(settings), body: params.toString() }
+export const askForm = async (url: string, form: Form, settings: Posting): Promise<FormAnswer> => {
+  const { fetch, timeoutMs, authentication, now } = settings
+  const { form: params, headers } = await authenticate(readForm(form), settings)
+  const init = { method: 'POST', headers, body: params.toString() }
   const response = await requestJson(url, { fetch, timeoutMs, init, party })
-  const secrets = [clientSecret, ...credentials.map((name) => params.get(name) ?? '')]
+  const secrets = [...authentication.secrets, ...credentials.map((name) => params.get(name) ?? '')]
   return { response, refusal: () => refusalOf(response, { secrets, now }) }
 }
 
@@ -78,7 +92,7 @@ export const askForm = async (url: string, form: Form, settings: Settings): Prom
 export const postForm = async (
   url: string,
   form: Form,
-  settings: Settings,
+  settings: Posting,
 ): Promise<JsonResponse> => {
   const { response, refusal } = await askForm(url, form, settings)
   if (isSuccess(response)) return response
@@ -127,14 +141,23 @@ const checkBudgetMode = (form: Form, { budget_mode: mode }: TokenResponse): void
   throw malformed('budget_mode_ignored', 'The server has not set the budget aside.')
 }
 
+/** @throws OAuthError unless it is a token response with a token of this type */
+export const parseTokenResponse = (
+  body: unknown,
+  tokenType: IssuedToken['tokenType'],
+): TokenResponse => {
+  const response = parseResponse(body)
+  checkTokenType(response, tokenType)
+  return response
+}
+
 export const createTokenEndpoint = (settings: Settings, discovery: Discovery): TokenEndpoint => ({
   settings,
   discovery,
   request: async (form, tokenType) => {
     const { token_endpoint: url } = await discovery()
     const requestedAt = Math.floor(settings.now() / 1000)
-    const response = parseResponse((await postForm(url, form, settings)).body)
-    checkTokenType(response, tokenType)
+    const response = parseTokenResponse((await postForm(url, form, settings)).body, tokenType)
     checkBudgetMode(form, response)
     return {
       accessToken: response.access_token,

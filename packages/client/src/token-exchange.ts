@@ -53,7 +53,7 @@ export const askedForm = (options: Omit<ExchangeParameters, 'subjectToken'>): Fo
   ['budget_mode', readBudgetMode(options.budgetMode)],
 ]
 
-const formOf = (options: ExchangeParameters): Form => [
+export const exchangeForm = (options: ExchangeParameters): Form => [
   ['grant_type', grantTypes.tokenExchange],
   ...subjectForm(options.subjectToken),
   ['actor_token', options.actorToken],
@@ -68,7 +68,7 @@ export const exchangeToken = async (
   options: ExchangeParameters,
 ): Promise<ExchangedToken> => {
   const tokenType = options.requestedActor === undefined ? 'Bearer' : 'N_A'
-  const issued = await endpoint.request(formOf(options), tokenType)
+  const issued = await endpoint.request(exchangeForm(options), tokenType)
   return exchangedToken(issued, {
     resources: readResources(options.resource),
     scope: readScopeOption(options.scope),

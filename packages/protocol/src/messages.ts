@@ -9,6 +9,8 @@ export const tokenResponseSchema = z.looseObject({
   token_type: z.string().min(1),
   expires_in: z.number().positive().optional(),
   scope: z.string().optional(),
+  /** Of a person's consent only. */
+  refresh_token: z.string().min(1).optional(),
   issued_token_type: z.string().optional(),
   agent_limits: agentLimitsClaimSchema.optional(),
   /** Said when the budget of a new delegation was set aside. */

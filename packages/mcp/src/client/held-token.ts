@@ -1,0 +1,132 @@
+/** The token of one client at one server: kept, renewed by one at a time, and not for ever. */
+import { formatScope, isOAuthError, OAuthError, readScope } from '@behalf/protocol'
+import type { AskedScope, ScopePlan } from './scope-plan.js'
+import type { TokenSource } from './token-source.js'
+
+/**
+ * Runs one at a time under one name, in all processes that share the lock: a lock file, an advisory
+ * lock of a database. What `run` gives or throws is passed on.
+ */
+export type Lock = <T>(name: string, run: () => Promise<T>) => Promise<T>
+
+/** As the SDKs hand it over. */
+export interface IssuedTokens {
+  access_token: string
+  token_type: string
+  expires_in?: number | undefined
+  scope?: string | undefined
+}
+
+interface Held {
+  accessToken: string
+  scope: readonly string[]
+  expiresAt: number
+  refreshAt: number
+  /** A request has gone out with it, so that it is this one that was refused. */
+  used: boolean
+}
+
+export interface HeldTokenOptions {
+  source: TokenSource
+  plan: ScopePlan
+  lock: Lock
+  lockName: string
+  /** Milliseconds since 1970. */
+  now: () => number
+}
+
+export interface HeldToken {
+  /** `undefined` until the first one was saved. */
+  current(): Promise<{ accessToken: string; scope: readonly string[] } | undefined>
+  /** Which scope to ask for, now that the server has refused. */
+  ask(challenged: string | undefined): AskedScope
+  save(tokens: IssuedTokens): void
+  drop(): void
+}
+
+const marginSeconds = 30
+const marginShare = 0.1
+const maxRefusals = 10
+const windowMs = 60_000
+
+const notBearer = (): OAuthError =>
+  new OAuthError('server_error', {
+    description: 'The server issued a token of another type than "Bearer".',
+    reason: 'unexpected_token_type',
+  })
+
+const refusedAgain = (): OAuthError =>
+  new OAuthError('access_denied', {
+    description: 'The server refuses every new token, one after the other.',
+    reason: 'too_many_refusals',
+    hint: 'See what the server says of the last one. A new token will not help.',
+  })
+
+/** A server that refuses whatever it is given must not make the client ask for ever. */
+const createRefusalCount = (now: () => number) => {
+  let refusals: number[] = []
+  return (): void => {
+    refusals = [...refusals.filter((at) => now() - at < windowMs), now()]
+    if (refusals.length > maxRefusals) throw refusedAgain()
+  }
+}
+
+const heldOf = (
+  token: Pick<Held, 'accessToken' | 'scope' | 'expiresAt'>,
+  seconds: number,
+): Held => {
+  const margin = Math.min(marginSeconds, (token.expiresAt - seconds) * marginShare)
+  return { ...token, refreshAt: token.expiresAt - margin, used: false }
+}
+
+const mayKeep = (error: unknown): boolean =>
+  isOAuthError(error) && (error.code === 'temporarily_unavailable' || error.code === 'rate_limited')
+
+export const createHeldToken = (options: HeldTokenOptions): HeldToken => {
+  const { source, plan, lock, lockName, now } = options
+  const countRefusal = createRefusalCount(now)
+  const seconds = (): number => now() / 1000
+  let held: Held | undefined
+  let asked: AskedScope
+  /** What renewals ask for: what was asked and given. */
+  let kept: AskedScope
+  let flight: Promise<void> | undefined
+
+  const renew = async (alive: Held): Promise<void> => {
+    try {
+      const { accessToken, scope, expiresAt } = await lock(lockName, () => source.token(kept))
+      held = heldOf({ accessToken, scope, expiresAt }, seconds())
+    } catch (error) {
+      // A server that is briefly away does not make a token worthless that still lives.
+      if (!mayKeep(error) || seconds() >= alive.expiresAt) throw error
+    } finally {
+      flight = undefined
+    }
+  }
+  return {
+    current: async () => {
+      if (held && seconds() >= held.refreshAt) {
+        flight ??= renew(held)
+        await flight
+      }
+      if (held) held.used = true
+      return held
+    },
+    ask: (challenged) => {
+      if (held?.used) countRefusal()
+      asked = held ? plan.more(held.scope, challenged) : plan.first(challenged)
+      return asked
+    },
+    save: ({ access_token: accessToken, token_type, expires_in, scope }) => {
+      if (token_type.toLowerCase() !== 'bearer') throw notBearer()
+      const granted = readScope(scope ?? formatScope(asked ?? [])) ?? []
+      kept = asked && granted
+      // Without a word of how long it lives, it is good until it is refused.
+      const expiresAt = seconds() + (expires_in ?? Number.POSITIVE_INFINITY)
+      held = heldOf({ accessToken, scope: granted, expiresAt }, seconds())
+    },
+    drop: () => {
+      held = undefined
+    },
+  }
+}
