@@ -21,10 +21,8 @@ const whyOf = (error: unknown): string => {
   return code ?? /^[A-Z]+(?= )/.exec(message)?.[0] ?? name
 }
 
-const isRefusal = (error: unknown): boolean => /^(WRONGPASS|NOAUTH|NOPERM)$/.test(whyOf(error))
-
-const refused = (): ConfigError =>
-  new ConfigError('REDIS_URL: Redis refuses the user name or the password')
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && /^(WRONGPASS|NOAUTH|NOPERM)$/.test(whyOf(error))
 
 /** One line when Redis goes, one when it is back, whatever happens in between. */
 const createNotice = (log: Logger) => {
@@ -69,13 +67,21 @@ export const connectRedis = async ({ url, log }: RedisOptions) => {
 
   const connect = (): Promise<unknown> => client.connect()
   const firstError = new Promise((resolve) => client.once('error', resolve))
-  const connected = connect().catch((error: unknown) => {
-    if (!hasStarted && isRefusal(error)) throw refused()
-    away(error)
-  })
-  await Promise.race([connected, firstError, sleep(startMs, undefined, { ref: false })])
+  const connected = connect().then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  const problem = await Promise.race([
+    connected,
+    firstError,
+    sleep(startMs, tooSlow(), { ref: false }),
+  ])
+  if (isRefusal(problem)) {
+    if (client.isOpen) client.destroy()
+    throw new ConfigError('REDIS_URL: Redis refuses the user name or the password')
+  }
   hasStarted = true
-  if (!client.isReady) away(tooSlow())
+  if (problem) away(problem)
 
   let resetAt = Number.NEGATIVE_INFINITY
   /** What hangs is given up: a connection that was lost without a word would hang for minutes. */
