@@ -9,6 +9,6 @@ export interface RedisServer {
   restart(): Promise<void>
 }
 
-/** Absent: there is none on this machine. */
-export const redisBinary: string | undefined
+/** There is none on this machine, and there need not be. */
+export const withoutRedis: boolean
 export const startRedis: (options?: { flags?: string[] }) => Promise<RedisServer>

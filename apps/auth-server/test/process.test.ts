@@ -9,7 +9,7 @@ import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify
 import postgres from 'postgres'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { startPostgres } from '../../../scripts/postgres.mjs'
-import { redisBinary, startRedis } from '../../../scripts/redis.mjs'
+import { startRedis, withoutRedis } from '../../../scripts/redis.mjs'
 import { baseConfig, basic, createDatabase, decode, docs } from './harness.js'
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
@@ -124,18 +124,15 @@ test('it starts without the Redis that it is told of, says so once, and quotes n
   expect(server.output.stderr).not.toMatch(/hush|someone/)
 })
 
-test.skipIf(redisBinary === undefined && !process.env.CI)(
-  'it does not start with a password that Redis refuses',
-  async () => {
-    const redis = await startRedis({ flags: ['--requirepass', 'right'] })
-    try {
-      const REDIS_URL = `redis://:hush@127.0.0.1:${redis.port}`
-      await expectRefusal({ REDIS_URL }, /^behalf: REDIS_URL: Redis refuses the user name or the/)
-    } finally {
-      await redis.stop()
-    }
-  },
-)
+test.skipIf(withoutRedis)('it does not start with a password that Redis refuses', async () => {
+  const redis = await startRedis({ flags: ['--requirepass', 'right'] })
+  try {
+    const REDIS_URL = `redis://:hush@127.0.0.1:${redis.port}`
+    await expectRefusal({ REDIS_URL }, /^behalf: REDIS_URL: Redis refuses the user name or the/)
+  } finally {
+    await redis.stop()
+  }
+})
 
 test('it prints exactly one line when it is ready, and ends on SIGTERM with 0', async () => {
   const server = await start({})

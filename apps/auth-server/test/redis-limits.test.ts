@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { type RedisServer, redisBinary, startRedis } from '../../../scripts/redis.mjs'
+import { type RedisServer, startRedis, withoutRedis } from '../../../scripts/redis.mjs'
 import { openRedisCounters } from '../src/rate-limits/redis-counters.js'
 import { baseConfig, basic, createClock, openTestServer, type TestServer } from './harness.js'
 
@@ -39,10 +39,7 @@ const aboutRedis = (lines: readonly string[]): string[] =>
 const awayLine = 'Redis does not count: each server limits by itself'
 const backLine = 'Redis counts again'
 
-// In CI there has to be one: it is installed there.
-const isMissing = redisBinary === undefined && !process.env.CI
-
-describe.skipIf(isMissing)('with a real Redis', () => {
+describe.skipIf(withoutRedis)('with a real Redis', () => {
   let redis: RedisServer
   beforeAll(async () => {
     redis = await startRedis()
@@ -180,7 +177,7 @@ describe.skipIf(isMissing)('with a real Redis', () => {
   })
 })
 
-describe.skipIf(isMissing)('a Redis with a password', () => {
+describe.skipIf(withoutRedis)('a Redis with a password', () => {
   const password = 'a%20password-of-redis'
   let redis: RedisServer
   beforeAll(async () => {
