@@ -7,7 +7,13 @@ import { deviceConfig, deviceGrant } from './device-fixtures.js'
 import { baseConfig, basic, docs, openTestServer, secretOf, type TestServer } from './harness.js'
 
 const limits = {
-  client_requests_per_minute: { token: 5, introspect: 4, revoke: 3, device_authorization: 2 },
+  client_requests_per_minute: {
+    token: 5,
+    introspect: 4,
+    revoke: 3,
+    par: 2,
+    device_authorization: 2,
+  },
   address_requests_per_minute: { authorize: 3, par: 3, without_address: 6 },
   failed_authentications_per_minute: { client_and_address: 3, address: 8 },
 }
@@ -69,6 +75,9 @@ describe('a client that has authenticated', () => {
       server.post('/device_authorization', { client_id: 'cli' }, {}),
     )
     expect(count(started, 429)).toBe(2)
+    const push = (n: number) =>
+      server.post('/par', { client_id: 'cli' }, {}, `203.0.113.${100 + n}`)
+    expect(count(await times(4, push), 429)).toBe(2)
     expect((await server.clientCredentials('loner')).status).toBe(200)
   })
 

@@ -1,8 +1,10 @@
 /** Limits that several servers share by a real Redis, and what holds when it goes. */
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type RedisServer, startRedis, withoutRedis } from '../../../scripts/redis.mjs'
+import type { Counter } from '../src/rate-limits/counters.js'
 import { openRedisCounters } from '../src/rate-limits/redis-counters.js'
 import { baseConfig, basic, createClock, openTestServer, type TestServer } from './harness.js'
 
@@ -12,6 +14,27 @@ const config = {
     client_requests_per_minute: { token: 10 },
     failed_authentications_per_minute: { client_and_address: 4 },
   },
+}
+
+/** Between a server and Redis. What is lost stays open on both sides, and carries nothing any more. */
+const openWire = async (port: number) => {
+  const ends: Socket[] = []
+  const wire = createServer((socket) => {
+    const other = connect(port, '127.0.0.1')
+    for (const end of [socket, other]) ends.push(end.on('error', () => {}))
+    socket.pipe(other).pipe(socket)
+  })
+  await new Promise<void>((resolve) => wire.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `redis://127.0.0.1:${(wire.address() as AddressInfo).port}`,
+    lose: (): void => {
+      for (const end of ends) end.unpipe().pause()
+    },
+    close: (): void => {
+      for (const end of ends) end.destroy()
+      wire.close()
+    },
+  }
 }
 
 /** Nobody waits for Redis longer than this, in milliseconds, on a busy machine too. */
@@ -35,6 +58,15 @@ const times = <T>(n: number, run: (index: number) => Promise<T>): Promise<T[]> =
 
 const aboutRedis = (lines: readonly string[]): string[] =>
   lines.filter((line) => line.includes('Redis')).map((line) => JSON.parse(line).msg)
+
+/** Whoever counts finds out. */
+const countUntilBack = async (lines: readonly string[], counter: Counter): Promise<void> => {
+  for (let n = 0; aboutRedis(lines).length < 2 && n < 400; n += 1) {
+    await counter.count(`somebody-${n}`)
+    await sleep(20)
+  }
+  expect(aboutRedis(lines)).toEqual([awayLine, backLine])
+}
 
 const awayLine = 'Redis does not count: each server limits by itself'
 const backLine = 'Redis counts again'
@@ -105,6 +137,29 @@ describe.skipIf(withoutRedis)('with a real Redis', () => {
     expect(left.every((seconds) => seconds > 0 && seconds <= 60)).toBe(true)
   })
 
+  test('is asked no more about who has had too much', async () => {
+    const { counter } = await openCounter(2)
+    for (let n = 0; n < 20; n += 1) await counter.count('x')
+    const { createClient } = await import('@redis/client')
+    const client = await createClient({ url: redis.url }).connect()
+    onTestFinished(() => client.close())
+    const keys = await client.keys('behalf:https://as.example:limit-2:*')
+    expect(await Promise.all(keys.map((key) => client.get(key)))).toEqual(['3'])
+  })
+
+  test('a connection that was lost without a word is given up', async () => {
+    const { url, lose, close } = await openWire(redis.port)
+    onTestFinished(close)
+    const { lines, counter } = await openCounter(1, url)
+    expect(await counter.count('x')).toBeUndefined()
+    lose()
+    // Of its own now: it begins anew.
+    expect(await counter.count('x')).toBeUndefined()
+    expect(aboutRedis(lines)).toEqual([awayLine])
+    await countUntilBack(lines, counter)
+    expect(await counter.count('x')).toBeGreaterThan(0)
+  })
+
   test('issuers that share a Redis share no count', async () => {
     const { log } = openLog()
     const counters = await openRedisCounters({ url: redis.url, log })
@@ -130,11 +185,7 @@ describe.skipIf(withoutRedis)('with a real Redis', () => {
       redis.resume()
     }
     expect(aboutRedis(lines)).toEqual([awayLine])
-    for (let n = 0; aboutRedis(lines).length < 2 && n < 400; n += 1) {
-      await counter.count(`y${n}`)
-      await sleep(20)
-    }
-    expect(aboutRedis(lines)).toEqual([awayLine, backLine])
+    await countUntilBack(lines, counter)
   })
 
   test('one that dies in the middle of requests fails none of them, and is used again', async () => {
@@ -169,11 +220,7 @@ describe.skipIf(withoutRedis)('with a real Redis', () => {
     expect(waits.filter((wait) => wait === undefined)).toHaveLength(2)
     expect(aboutRedis(lines)).toEqual([awayLine])
     await redis.restart()
-    for (let n = 0; aboutRedis(lines).length < 2 && n < 400; n += 1) {
-      await counter.count(`y${n}`)
-      await sleep(20)
-    }
-    expect(aboutRedis(lines)).toEqual([awayLine, backLine])
+    await countUntilBack(lines, counter)
   })
 })
 

@@ -96,8 +96,6 @@ const prove = async (
   failedAuthentications.check(attempt)
   // A client that is known goes on working while its document cannot be read.
   const client = await findClient(clientId, deps, { allowStale: true })
-  // Again: of those that came at the same time, the first may have been wrong.
-  failedAuthentications.check(attempt)
   const isProven = proves(client)
   if (client && !client.disabled && isProven) return client
   const refusal = await failedAuthentications.count(attempt)
