@@ -75,10 +75,18 @@ describe('a client that has authenticated', () => {
       server.post('/device_authorization', { client_id: 'cli' }, {}),
     )
     expect(count(started, 429)).toBe(2)
-    const push = (n: number) =>
-      server.post('/par', { client_id: 'cli' }, {}, `203.0.113.${100 + n}`)
+    const as = { Authorization: basic('orchestrator') }
+    const push = (n: number) => server.post('/par', {}, as, `203.0.113.${100 + n}`)
     expect(count(await times(4, push), 429)).toBe(2)
     expect((await server.clientCredentials('loner')).status).toBe(200)
+  })
+
+  test('counts for each address by itself where it is public, since anybody can say its name', async () => {
+    const ask = (address: string) =>
+      server.post('/revoke', { client_id: 'cli', token: 'x' }, {}, address)
+    const stranger = await times(5, () => ask('203.0.113.201'))
+    expect([count(stranger, 200), count(stranger, 429)]).toEqual([3, 2])
+    expect((await ask('203.0.113.202')).status).toBe(200)
   })
 
   test('is told to go on polling more slowly where it is a device', async () => {

@@ -1,11 +1,12 @@
 /** So many requests a minute of one client, once it has proved who it is. */
 import { grantTypes } from '@behalf/protocol'
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Form } from '../form.js'
 import type { ClientEndpoint } from '../rate-limits/rate-limits-config.js'
 import { countOrRefuse, type TooManyOptions } from '../rate-limits/too-many.js'
 import type { Env } from './env.js'
+import { remoteAddress } from './remote-address.js'
 
 const tooManyRequests: TooManyOptions = {
   description: 'Too many requests of this client.',
@@ -23,17 +24,21 @@ const tooManyRevocations: TooManyOptions = {
 const isPoll = (form: Form | undefined): boolean =>
   form?.get('grant_type') === grantTypes.deviceCode
 
-export const limitClients = (
-  { rateLimits: { config, open } }: Deps,
-  endpoint: ClientEndpoint,
-): MiddlewareHandler<Env> => {
+/** A public client proves nothing: whoever says its name must not use up what is everybody's. */
+const whoAsks = (c: Context<Env>, { signIn }: Deps): string => {
+  const { client_id, token_endpoint_auth_method: method } = c.var.client
+  return method === 'none' ? `${client_id} ${remoteAddress(c, signIn.config)}` : client_id
+}
+
+export const limitClients = (deps: Deps, endpoint: ClientEndpoint): MiddlewareHandler<Env> => {
+  const { config, open } = deps.rateLimits
   const limit = config.client_requests_per_minute[endpoint]
   const counter = open(`${endpoint}-per-client`, limit)
   const words = endpoint === 'revoke' ? tooManyRevocations : tooManyRequests
   return async function limitClients(c, next) {
-    const { client, form } = c.var
-    const code = endpoint === 'token' && isPoll(form) ? 'slow_down' : 'temporarily_unavailable'
-    await countOrRefuse(counter, client.client_id, { ...words, code })
+    const code =
+      endpoint === 'token' && isPoll(c.var.form) ? 'slow_down' : 'temporarily_unavailable'
+    await countOrRefuse(counter, whoAsks(c, deps), { ...words, code })
     await next()
   }
 }

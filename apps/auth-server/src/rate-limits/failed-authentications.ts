@@ -75,9 +75,7 @@ export const createFailedAuthentications = (
   return {
     check: ({ clientId, addressOf }) => {
       if (blocks.isEmpty()) return
-      const address = addressOf()
-      if (address === undefined) return
-      for (const [, name] of namesOf(clientId, address)) {
+      for (const [, name] of namesOf(clientId, addressOf())) {
         const refusal = blocks.find(name)
         if (refusal) throw refusal
       }
@@ -87,6 +85,7 @@ export const createFailedAuthentications = (
       for (const [counter, name] of namesOf(clientId, address)) {
         const wait = await counter.count(name)
         if (wait === undefined) continue
+        // Who cannot be told apart is not kept out.
         if (address !== undefined) blocks.add(name, counter, wait)
         return tooMany(counter.policy, wait, words)
       }
