@@ -46,9 +46,11 @@ export const startRedis = async ({ flags = [] } = {}) => {
   const port = await freePort()
   const own = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
   let child
+  const killHard = () => child.kill('SIGKILL')
 
   const start = async () => {
     child = spawn(redisBinary, [...own, ...flags], { stdio: ['ignore', 'pipe', 'ignore'] })
+    process.once('exit', killHard)
     await started(child)
   }
   const stop = () =>
@@ -58,8 +60,6 @@ export const startRedis = async ({ flags = [] } = {}) => {
       child.once('exit', () => resolve())
       child.kill('SIGKILL')
     })
-  const killHard = () => child.kill('SIGKILL')
-  process.once('exit', killHard)
   await start()
   return {
     port,
