@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { capture, runMain, secondsSince } from './process.mjs'
+import { findRedis } from './redis.mjs'
 import { listFailures, one, readFailures, readSentence, sentence, sum } from './stages/count.mjs'
 import { onWindows, root } from './workspace.mjs'
 
@@ -54,7 +55,25 @@ const countOnNode = async (version) => {
   return countRun(title, test)
 }
 
+/** Debian's, where nothing else is there. It is not started as a service. */
+const installRedis = async () => {
+  const env = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  const install = ['install', '--yes', '--no-install-recommends', 'redis-server']
+  for (const args of [['update'], install]) {
+    const { code, output } = await capture('apt-get', ['--quiet=2', ...args], { env })
+    if (code !== 0) show(`${output}\n`)
+  }
+}
+
+/** Limits that several servers share are tested with a real Redis: on Linux there has to be one. */
+const requireRedis = async () => {
+  if (process.platform !== 'linux') return
+  process.env.BEHALF_TEST_REDIS = 'required'
+  if (findRedis() === undefined) await installRedis()
+}
+
 const main = async () => {
+  await requireRedis()
   const counts = [await countRun(`Node ${process.versions.node}`, [npm, ['test']], { CI: 'true' })]
   for (const version of nodeVersions) counts.push(await countOnNode(version))
   const total = sum(counts)

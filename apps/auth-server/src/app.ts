@@ -88,8 +88,8 @@ import { authenticateClient } from './middleware/authenticate-client.js'
 import type { Env } from './middleware/env.js'
 import { requireOwnOrigin } from './middleware/form-token.js'
 import { limitAddresses } from './middleware/limit-addresses.js'
+import { limitClients } from './middleware/limit-clients.js'
 import { limitRegistrations, requireInitialAccess } from './middleware/limit-registrations.js'
-import { limitRevocations } from './middleware/limit-revocations.js'
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
 import { readForm, readJson, readJsonObject } from './middleware/read-body.js'
@@ -128,21 +128,26 @@ export const createApp = (deps: Deps) => {
   if (base) get(`${openidWellKnown}${base}`, anyOrigin, openidConfigurationEndpoint(deps))
   get(`${base}/jwks`, anyOrigin, jwksEndpoint(deps))
 
-  post(`${base}/token`, anyOrigin, noStore, ...form, tokenEndpoint(deps))
-  const bounded = limitRevocations()
+  const tokens = limitClients(deps, 'token')
+  post(`${base}/token`, anyOrigin, noStore, ...form, tokens, tokenEndpoint(deps))
+  const bounded = limitClients(deps, 'revoke')
   post(`${base}/revoke`, anyOrigin, noStore, ...form, bounded, revokeEndpoint(deps))
   // Anybody who knows a public client may ask, and each answer is kept for ten minutes.
   const proxy = deps.signIn.config
-  const fewDevices = limitAddresses(120, (c) => remoteAddress(c, proxy))
-  const device = [anyOrigin, noStore, fewDevices, ...form] as const
+  const fewDevices = limitAddresses(deps, 'device_authorization', (c) => remoteAddress(c, proxy))
+  const ofClient = limitClients(deps, 'device_authorization')
+  const device = [anyOrigin, noStore, fewDevices, ...form, ofClient] as const
   post(`${base}/device_authorization`, ...device, deviceAuthorizationEndpoint(deps))
-  post(`${base}/introspect`, noStore, ...form, introspectEndpoint(deps))
+  const asks = limitClients(deps, 'introspect')
+  post(`${base}/introspect`, noStore, ...form, asks, introspectEndpoint(deps))
 
   // What waits is kept, for somebody who may never come, and a client may have to be read first.
-  const fewRequests = limitAddresses(300, (c) => knownAddress(c, proxy))
-  post(`${base}/par`, anyOrigin, noStore, fewRequests, ...form, parEndpoint(deps))
+  const fewPushed = limitAddresses(deps, 'par', (c) => knownAddress(c, proxy))
+  const pushed = [anyOrigin, noStore, fewPushed, ...form, limitClients(deps, 'par')] as const
+  post(`${base}/par`, ...pushed, parEndpoint(deps))
   // Any site may send somebody here by a form; what is decided is decided on the pages behind it.
   const authorize = authorizeEndpoint(deps)
+  const fewRequests = limitAddresses(deps, 'authorize', (c) => knownAddress(c, proxy))
   app.get(`${base}/authorize`, asPage, noStore, fewRequests, authorize)
   app.post(`${base}/authorize`, asPage, noStore, fewRequests, readForm, authorize)
   app.all(`${base}/authorize`, allow('GET, POST'))
@@ -223,10 +228,11 @@ export const createApp = (deps: Deps) => {
   post(`${clients}/:client_id/secret`, ...admin, readJsonObject, rotateSecretEndpoint(deps))
 
   if (deps.registration.dynamic.mode !== 'off') {
-    const limit = [noStore, requireInitialAccess(deps), limitRegistrations(deps)] as const
+    const few = limitRegistrations(deps, 'register')
+    const limit = [noStore, requireInitialAccess(deps), few] as const
     post(`${base}/register`, anyOrigin, ...limit, readJsonObject, registerEndpoint(deps))
     const own = `${base}/register/:client_id`
-    const limitOwn = [noStore, limitRegistrations(deps)] as const
+    const limitOwn = [noStore, limitRegistrations(deps, 'manage-registration')] as const
     app.get(own, ...limitOwn, readRegistrationEndpoint(deps))
     app.put(own, ...limitOwn, readJsonObject, replaceRegistrationEndpoint(deps))
     app.delete(own, ...limitOwn, removeRegistrationEndpoint(deps))

@@ -50,12 +50,28 @@ const proveRedirectUri = (form: Form, { redirect_uris: registered }: Client): st
   })
 }
 
+const maxEchoLength = 4096
+
+const lengthInUrl = (text: string): number =>
+  new URLSearchParams([['', text]]).toString().length - 1
+
+/** In every answer, refusals too, as a part of a header: one that is too long cannot go back at all. */
+const readState = (form: Form): string | undefined => {
+  const state = form.get('state')
+  if (state === undefined || lengthInUrl(state) <= maxEchoLength) return state
+  throw new OAuthError('invalid_request', {
+    description: `state has ${maxEchoLength} characters at most, as it is written in a URL.`,
+    reason: 'state_too_long',
+    hint: 'The application keeps what belongs to a request, and sends the name of it as state.',
+  })
+}
+
 /** @throws OAuthError that may only be shown, never redirected */
 export const proveSender = async (form: Form, deps: Deps): Promise<Sender> => {
   const client = await proveClient(form, deps)
   const redirectUri = proveRedirectUri(form, client)
   const saidRedirectUri = form.get('redirect_uri') !== undefined
-  return { client, redirectUri, saidRedirectUri, state: form.get('state') }
+  return { client, redirectUri, saidRedirectUri, state: readState(form) }
 }
 
 type Findings = Partial<Found>
@@ -111,13 +127,11 @@ const requirePKCE: Check = (form) => {
   throw refuse('code_challenge is not a SHA-256 in base64url.', 'malformed_code_challenge')
 }
 
-const maxEchoLength = 4096
-
-/** `state` goes back as it came, `nonce` into the ID token. Both are kept until then. */
-const boundEchoes: Check = (form) => {
-  const [state = '', nonce] = [form.get('state'), form.get('nonce')]
-  if (state.length <= maxEchoLength && (nonce ?? '').length <= maxEchoLength) return { nonce }
-  throw refuse(`state and nonce have ${maxEchoLength} characters at most.`, 'state_too_long')
+/** It goes into the ID token, and is kept until then. */
+const readNonce: Check = (form) => {
+  const nonce = form.get('nonce')
+  if (nonce === undefined || nonce.length <= maxEchoLength) return { nonce }
+  throw refuse(`nonce has ${maxEchoLength} characters at most.`, 'nonce_too_long')
 }
 
 /** RFC 8707 §2: what the token is for. */
@@ -164,7 +178,7 @@ const checks: readonly Check[] = [
   refuseRequestObject,
   requireCode,
   requirePKCE,
-  boundEchoes,
+  readNonce,
   readResources,
   readScope,
   readPrompt,

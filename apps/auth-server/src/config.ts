@@ -15,6 +15,7 @@ import {
 import { z } from 'zod'
 import { ConfigError, type Environment, readSecret, secret } from './config-secret.js'
 import { customClaims, peopleConfig, readPeopleSecrets } from './people/people-config.js'
+import { rateLimitsConfig } from './rate-limits/rate-limits-config.js'
 import { redirectUriProblem } from './registration/redirect-uri.js'
 
 /** The members of `agent_limits` where they stand beside others; `checkConfig` reads them strictly. */
@@ -227,6 +228,7 @@ export const configSchema = z.strictObject({
   registration: registration.optional(),
   users: z.array(user).default([]),
   people: peopleConfig.prefault({}),
+  rate_limits: rateLimitsConfig.prefault({}),
 })
 
 export { ConfigError } from './config-secret.js'

@@ -5,6 +5,7 @@ import type { Keys } from './keys.js'
 import type { PersonPrefix } from './people/auth.js'
 import type { PeopleAtSignIn } from './people/people.js'
 import type { People } from './people/person.js'
+import type { RateLimits } from './rate-limits/rate-limits.js'
 import type { Registration } from './registration/registration.js'
 import type { Seal } from './seal.js'
 import type { Store } from './store/store.js'
@@ -28,6 +29,7 @@ export interface Deps {
   /** What only the pages of sign-in use. */
   signIn: PeopleAtSignIn
   registration: Registration
+  rateLimits: RateLimits
   now: () => Date
   /** Milliseconds. */
   wait: (ms: number) => Promise<unknown>

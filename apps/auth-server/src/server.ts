@@ -14,6 +14,8 @@ import { startMaintenance } from './maintenance.js'
 import { createPasswords } from './people/passwords.js'
 import { openPeople, type PeopleOptions } from './people/people.js'
 import type { People } from './people/person.js'
+import { type Counters, memoryCounters } from './rate-limits/counters.js'
+import { createRateLimits } from './rate-limits/rate-limits.js'
 import type { DocumentNetwork } from './registration/metadata-document-network.js'
 import { createRegistration } from './registration/registration.js'
 import { createSeal } from './seal.js'
@@ -38,6 +40,8 @@ export interface ServerOptions {
   passwordCost?: PeopleOptions['passwordCost']
   /** How metadata documents of clients are reached. */
   documentNetwork?: Partial<DocumentNetwork> | undefined
+  /** Where limits are counted over all servers. Absent: each counts for itself. */
+  redisUrl?: string | undefined
 }
 
 /** Random bytes are asked for by the page: a call costs more than the bytes. */
@@ -68,6 +72,13 @@ const lifetimesOf = ({ refresh_tokens: wanted = {} }: Config): Lifetimes => ({
   refreshGrace: wanted.grace_seconds ?? 0.2,
 })
 
+/** The library for Redis is loaded by those who use it. */
+const openCounters = async ({ redisUrl: url, log }: ServerOptions): Promise<Counters> => {
+  if (url === undefined) return memoryCounters
+  const { openRedisCounters } = await import('./rate-limits/redis-counters.js')
+  return openRedisCounters({ url, log })
+}
+
 /** Opens everything that needs no address. Takes the database over, and closes it. */
 export const openServer = async (options: ServerOptions) => {
   const { config, database, log, now = () => new Date(), wait = sleep } = options
@@ -87,6 +98,8 @@ export const openServer = async (options: ServerOptions) => {
     const alg = config.signing_alg ?? 'ES256'
     const keys = await openKeys({ store: store.signingKeys, seal, alg, now })
     const { secret, mailer, passwordCost } = options
+    // Last: what comes after it would have to close it.
+    const counters = await openCounters(options)
     return {
       depsFor: (issuer: string): Deps => {
         const shared = { issuer, store, now, wait, newId, log }
@@ -95,11 +108,16 @@ export const openServer = async (options: ServerOptions) => {
         const openHolds = createOpenHolds(store.budgets, now)
         const { people } = signIn
         const lifetimes = lifetimesOf(config)
-        const registration = createRegistration(config, options.documentNetwork)
-        const rest = { keys, seal, lifetimes, openHolds, signIn, registration }
+        const open = counters.under(issuer)
+        const rateLimits = createRateLimits(open, config.rate_limits)
+        const registration = createRegistration(config, open, options.documentNetwork)
+        const rest = { keys, seal, lifetimes, openHolds, signIn, registration, rateLimits }
         return { ...shared, ...rest, people: options.people ?? people }
       },
-      close: () => database.close(),
+      close: async () => {
+        await counters.close()
+        await database.close()
+      },
     }
   } catch (error) {
     await database.close()

@@ -11,6 +11,8 @@ export interface Settings {
   secret: string | undefined
   /** `postgres://…`, `pglite:PATH` or `memory:` */
   databaseUrl: string
+  /** `redis://…`: where limits are counted over all servers. */
+  redisUrl: string | undefined
   logLevel: string
 }
 
@@ -27,6 +29,27 @@ const readPort = (text: string): number => {
 const checkDatabaseUrl = (url: string): string => {
   if (url === 'memory:' || /^pglite:.+/.test(url) || /^postgres(ql)?:\/\//.test(url)) return url
   throw new ConfigError('DATABASE_URL: must be postgres://…, pglite:PATH or memory:')
+}
+
+const canDecode = (text: string): boolean => {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The message never quotes it: there may be a password in it. */
+const checkRedisUrl = (text: string | undefined): string | undefined => {
+  if (text === undefined) return undefined
+  const url = /^rediss?:\/\/./.test(text) && URL.canParse(text) ? new URL(text) : undefined
+  const isGood =
+    url?.hostname && /^(\/\d*)?$/.test(url.pathname) && canDecode(url.username + url.password)
+  if (isGood) return text
+  throw new ConfigError(
+    'REDIS_URL: must be redis://HOST:PORT or rediss://HOST:PORT, with USER:PASSWORD@ before it and /DATABASE behind it where there are any',
+  )
 }
 
 const checkSecret = (secret: string | undefined, databaseUrl: string): string | undefined => {
@@ -69,6 +92,7 @@ export const readSettings = (env: Environment): Settings => {
     configPath: env.BEHALF_CONFIG || undefined,
     secret: checkSecret(env.BEHALF_SECRET || undefined, databaseUrl),
     databaseUrl,
+    redisUrl: checkRedisUrl(env.REDIS_URL || undefined),
     logLevel,
   }
 }

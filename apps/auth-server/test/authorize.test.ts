@@ -256,6 +256,19 @@ describe('what is asked', () => {
     },
   )
 
+  test.each([
+    ['4097 characters', 'x'.repeat(4097)],
+    ['few that are long in a URL', 'ü'.repeat(700)],
+  ])('a state of %s goes back nowhere, whatever else is wrong', async (_, state) => {
+    for (const more of [{}, { response_type: 'token' }, { prompt: 'none' }]) {
+      expectPage(await ask({ state, ...more }))
+      expect(lastReason()).toBe('state_too_long')
+    }
+    const query = authorizeQuery(createPKCE(), { state: 'x'.repeat(60_000), scope: 'nope' })
+    expectPage(await browser.post('/authorize', Object.fromEntries(query)))
+    expect(lastReason()).toBe('state_too_long')
+  })
+
   test('a parameter that nobody knows is passed over', async () => {
     const page = await ask({ zzz: '<b>x</b>', 'scope[]': 'admin', prompt: 'consent' })
     expect(page.status).toBe(200)

@@ -82,12 +82,12 @@ describe('the device authorization endpoint', () => {
     const ask = () =>
       server.app.request(
         `${issuer}/device_authorization`,
-        { method: 'POST', body: new URLSearchParams({ client_id: 'nobody' }) },
+        { method: 'POST', body: new URLSearchParams({ client_id: 'cli', scope: 'nope' }) },
         env,
       )
-    for (let n = 0; n < 120; n += 1) expect((await ask()).status).toBe(401)
+    for (let n = 0; n < 120; n += 1) expect((await ask()).status).toBe(400)
     const refused = await ask()
-    expect(refused.status).toBe(503)
+    expect(refused.status).toBe(429)
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
 
     await server.database.write(

@@ -204,6 +204,8 @@ export interface TestServerOptions {
   mailer?: Mailer
   /** Quick unless the test is about how slow they are. */
   passwordCost?: PasswordCost
+  /** Where limits are counted over all servers. */
+  redisUrl?: string
 }
 
 /** Far too quick for a server that anybody can reach. */
@@ -213,6 +215,10 @@ export const serverSecret = 'a secret of at least 32 characters, for tests only'
 
 const hasPeople = ({ config = {}, people }: TestServerOptions): boolean =>
   people === undefined && ('users' in config || 'people' in config)
+
+/** What the adapter of a real connection says of its other end. */
+const cameFrom = (address: string | undefined) =>
+  address === undefined ? {} : { incoming: { socket: { remoteAddress: address } } }
 
 /** Opens a server on its own database, or a second one on the database of the first. */
 export const openTestServer = async (options: TestServerOptions = {}) => {
@@ -234,14 +240,22 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
     mailer: options.mailer,
     passwordCost: options.passwordCost ?? quickPasswords,
     documentNetwork: options.documentNetwork,
+    redisUrl: options.redisUrl,
   })
   const deps = opened.depsFor(options.issuer ?? issuer)
   const app = createApp(deps)
-  const request = (path: string, init?: RequestInit): Promise<Response> =>
-    Promise.resolve(app.request(`${options.issuer ?? issuer}${path}`, init))
+  const request = (path: string, init?: RequestInit, address?: string): Promise<Response> =>
+    Promise.resolve(app.request(`${options.issuer ?? issuer}${path}`, init, cameFrom(address)))
 
-  const post = async <Body>(path: string, fields: FormFields, headers: Record<string, string>) =>
-    readAnswer<Body>(await request(path, { method: 'POST', body: formBody(fields), headers }))
+  const post = async <Body>(
+    path: string,
+    fields: FormFields,
+    headers: Record<string, string>,
+    address?: string,
+  ) =>
+    readAnswer<Body>(
+      await request(path, { method: 'POST', body: formBody(fields), headers }, address),
+    )
 
   const as = (clientId: string | undefined): Record<string, string> =>
     clientId === undefined ? {} : { Authorization: basic(clientId) }

@@ -35,10 +35,11 @@ const openBeside = (documents: object = generous) =>
     documentNetwork: host.network,
   })
 
+// Below a public suffix, so that each is a site of its own. Nobody leaves this machine.
 let made = 0
 const freshUrl = (): string => {
   made += 1
-  return `https://k${made}.example.test/client.json`
+  return `https://k${made}.github.io/client.json`
 }
 
 const serveFresh = (headers: Record<string, string> = {}): string => {
@@ -246,11 +247,13 @@ describe('a client that nobody uses', () => {
   })
 })
 
-test('one host cannot have documents read without end', async () => {
-  const id = (n: number) =>
-    host.serve(`https://many.example.test/${n}`, documentOf(`https://many.example.test/${n}`))
+test('one site cannot have documents read without end, whatever it calls its hosts', async () => {
+  const id = (n: number) => {
+    const url = `https://h${n % 300}.example.test/${n}`
+    return host.serve(url, documentOf(url))
+  }
   const outcomes: string[] = []
-  // More than all hosts together may have in a minute: what is refused takes nothing from the others.
+  // More than all sites together may have in a minute: what is refused takes nothing from the others.
   for (let n = 0; n < 620; n += 1) {
     outcomes.push(
       await find(id(n)).then(
@@ -264,11 +267,22 @@ test('one host cannot have documents read without end', async () => {
   expect((await find(serveFresh()))?.client_name).toBe('Example App')
 })
 
+const hanging = (url: string): string => host.serve(url, () => {})
+
+test('one site that hangs leaves room for the others', async () => {
+  const ids = Array.from({ length: 60 }, (_, n) =>
+    hanging(`https://hang${n}.rebind.test/client.json`),
+  )
+  const all = Promise.all(ids.map(async (id) => (await refusal(id)).reason))
+  expect((await find(serveFresh()))?.client_name).toBe('Example App')
+  const reasons = await all
+  const count = (reason: string) => reasons.filter((one) => one === reason).length
+  expect(count('metadata_document_unavailable')).toBe(10)
+  expect(count('too_many_metadata_documents')).toBe(50)
+})
+
 test('so many are read at the same time, and no more', async () => {
-  const ids = Array.from({ length: 60 }, () => {
-    const id = freshUrl()
-    return host.serve(id, () => {})
-  })
+  const ids = Array.from({ length: 60 }, () => hanging(freshUrl()))
   const reasons = await Promise.all(ids.map(async (id) => (await refusal(id)).reason))
   const count = (reason: string) => reasons.filter((one) => one === reason).length
   expect(count('metadata_document_unavailable')).toBe(50)

@@ -47,9 +47,10 @@ afterAll(async () => {
 
 let made = 0
 /** A URL that no other test has. */
+// Below a public suffix, so that each is a site of its own. Nobody leaves this machine.
 const freshUrl = (path = '/client.json'): string => {
   made += 1
-  return `https://c${made}.example.test${path}`
+  return `https://c${made}.github.io${path}`
 }
 
 /** As an authorization endpoint would: nothing but a fresh document counts. */

@@ -271,6 +271,7 @@ test('guessing is bounded, over all servers of a database, and ends by itself', 
   const refused = await createBrowser(second).fill('/sign-in', kim)
   expect(refused.status).toBe(429)
   expect(Number(refused.headers.get('retry-after'))).toBe(900)
+  expect(refused.headers.get('ratelimit-policy')).toMatch(/^"[a-z-]+";q=\d+;w=900$/)
   server.clock.advance(901)
   expect((await createBrowser(server).fill('/sign-in', wrong)).status).toBe(401)
 })

@@ -9,6 +9,7 @@ import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify
 import postgres from 'postgres'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { startPostgres } from '../../../scripts/postgres.mjs'
+import { startRedis, withoutRedis } from '../../../scripts/redis.mjs'
 import { baseConfig, basic, createDatabase, decode, docs } from './harness.js'
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
@@ -111,6 +112,28 @@ const expectRefusal = async (env: Env, line: RegExp): Promise<void> => {
   expect(output.stderr).not.toMatch(/\n {4}at |node:internal/)
 }
 
+test('it starts without the Redis that it is told of, says so once, and quotes no password', async () => {
+  const server = await start({ REDIS_URL: 'redis://someone:hush@127.0.0.1:1' })
+  const token = await tokenOf(server)
+  expect(await isActive(server, token)).toBe(true)
+  expect((await server.get('/readyz')).status).toBe(200)
+  expect(await server.end('SIGTERM')).toBe(0)
+  const lines = server.output.stderr.split('\n').filter((line) => line.includes('Redis'))
+  expect(lines).toHaveLength(1)
+  expect(lines[0]).toContain('ECONNREFUSED')
+  expect(server.output.stderr).not.toMatch(/hush|someone/)
+})
+
+test.skipIf(withoutRedis)('it does not start with a password that Redis refuses', async () => {
+  const redis = await startRedis({ flags: ['--requirepass', 'right'] })
+  try {
+    const REDIS_URL = `redis://:hush@127.0.0.1:${redis.port}`
+    await expectRefusal({ REDIS_URL }, /^behalf: REDIS_URL: Redis refuses the user name or the/)
+  } finally {
+    await redis.stop()
+  }
+})
+
 test('it prints exactly one line when it is ready, and ends on SIGTERM with 0', async () => {
   const server = await start({})
   expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
@@ -194,6 +217,13 @@ describe('a bad setting ends it with one clear line:', () => {
       { BEHALF_SECRET: 'short' },
       /^behalf: BEHALF_SECRET: needs 32 characters/,
     ],
+    ...['http://127.0.0.1:6379', 'redis://', 'redis://u:hush@h/x', 'redis://:%hush@h', 'redis'].map(
+      (url): [string, Env, RegExp] => [
+        `REDIS_URL ${url}`,
+        { REDIS_URL: url },
+        /^behalf: REDIS_URL: must be redis:\/\/HOST:PORT or rediss:\/\/(?!.*hush)/,
+      ],
+    ),
     ['LOG_LEVEL', { LOG_LEVEL: 'loud' }, /^behalf: LOG_LEVEL: must be one of fatal, /],
     [
       'a missing file',

@@ -4,6 +4,7 @@
  * no hour holds more than the limit.
  */
 import { OAuthError } from '@behalf/protocol'
+import { rateLimitFields } from '../rate-limits/rate-limit-fields.js'
 import type { Book, Budget, MinuteCount } from './book.js'
 
 /**
@@ -56,7 +57,6 @@ const secondsUntilRoom = (rows: readonly MinuteCount[], limit: number, now: Date
   return Math.max(1, Math.ceil((oldest + windowMinutes) * 60 - now.getTime() / 1000))
 }
 
-/** RFC 6585 §4, and the fields of draft-ietf-httpapi-ratelimit-headers. */
 export const rateRefusal = (book: Book, { budget }: LeastRequests): OAuthError => {
   const limit = budget.requestsPerHour ?? 0
   const wait = secondsUntilRoom(book.minutesOf(budget.id), limit, book.now)
@@ -65,11 +65,7 @@ export const rateRefusal = (book: Book, { budget }: LeastRequests): OAuthError =
     description: 'The requests of this hour are used up.',
     reason: name,
     details: { limited_by: budget.id, limit, remaining: '0', retry_after: wait },
-    headers: {
-      'Retry-After': String(wait),
-      'RateLimit-Policy': `"${name}";q=${limit};w=${windowSeconds}`,
-      RateLimit: `"${name}";r=0;t=${wait}`,
-    },
+    headers: rateLimitFields({ name, limit, windowSeconds }, wait),
   })
 }
 

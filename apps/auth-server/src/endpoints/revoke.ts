@@ -4,6 +4,7 @@ import type { Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Env } from '../middleware/env.js'
 import { hashSecret, isRefreshToken } from '../secrets.js'
+import type { Client } from '../store/clients.js'
 import { verifyAccessToken } from '../verify-access-token.js'
 
 /** RFC 7009 §2.2: an invalid token is no error; the client cannot do anything about it. */
@@ -34,6 +35,16 @@ const findRevocable = async (text: string, deps: Deps): Promise<Revocable | unde
   return token && { client_id: token.clientId, delegation_id: token.lineage.at(-1) }
 }
 
+const revoke = async ({ delegation_id }: Revocable, { store, now }: Deps): Promise<void> => {
+  if (delegation_id === undefined) return
+  await store.revocations.revoke({ delegation_id }, 'token_revoked', now())
+}
+
+const logUntouched = (token: Revocable | undefined, client: Client, { log }: Deps): void => {
+  const why = token ? 'foreign_token' : 'unknown_token'
+  log.info({ path: '/revoke', client_id: client.client_id, why }, 'nothing revoked')
+}
+
 export const revokeEndpoint = (deps: Deps): Handler<Env> =>
   async function revokeEndpoint(c) {
     const { client, form } = c.var
@@ -42,16 +53,8 @@ export const revokeEndpoint = (deps: Deps): Handler<Env> =>
       throw new OAuthError('invalid_request', { description: 'token is missing.' })
     }
     const token = await findRevocable(text, deps)
-    if (token && token.client_id !== client.client_id) {
-      // RFC 7009 §2.1: not issued to this client, so the request is refused and the client told.
-      throw new OAuthError('invalid_grant', {
-        description: 'The token was issued to another client.',
-        reason: 'foreign_token',
-      })
-    }
-    const delegation_id = token?.delegation_id
-    if (delegation_id !== undefined) {
-      await deps.store.revocations.revoke({ delegation_id }, 'token_revoked', deps.now())
-    }
+    if (token && token.client_id === client.client_id) await revoke(token, deps)
+    // RFC 7009 §2.2: as for a token that there is not, and nobody learns that there is one.
+    else logUntouched(token, client, deps)
     return c.body(null, 200)
   }

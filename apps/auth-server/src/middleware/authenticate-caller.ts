@@ -45,7 +45,7 @@ export const authenticateCaller = (scope: string, deps: Deps): MiddlewareHandler
       c.set('apiScope', allowed)
     } else {
       if (header === '') throw invalidClient('no_credentials')
-      const client = await authenticateBasic(header, deps)
+      const client = await authenticateBasic(c, header, deps)
       c.set('client', client)
       c.set('apiScope', client.api_scope)
     }

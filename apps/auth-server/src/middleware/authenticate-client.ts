@@ -1,12 +1,13 @@
 /** Client authentication at the OAuth endpoints. RFC 6749 §2.3. */
 import { OAuthError, readBasicAuthorization } from '@behalf/protocol'
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Form } from '../form.js'
 import { findClient } from '../registration/find-client.js'
 import { matchesHash } from '../secrets.js'
 import type { Client } from '../store/clients.js'
 import type { Env } from './env.js'
+import { knownAddress } from './remote-address.js'
 
 type AuthMethod = 'client_secret_basic' | 'client_secret_post' | 'none'
 
@@ -68,32 +69,52 @@ const secretMatches = (
   return isCurrent || (isPrevious && end !== undefined && end > now)
 }
 
-/** What is to be hidden from the log and from the wire stays in `reason`, which `onError` logs. */
-const check = (client: Client | undefined, credentials: Credentials, now: Date): Client => {
+/** True as well for a client without a secret that comes without one. */
+const authenticates = (
+  client: Client | undefined,
+  credentials: Credentials,
+  now: Date,
+): boolean => {
   const matches = secretMatches(client, credentials.clientSecret, now)
-  if (!client || client.disabled) throw invalidClient('client_authentication_failed')
-  if (client.token_endpoint_auth_method !== credentials.method) {
-    throw invalidClient('client_authentication_failed')
-  }
-  if (credentials.method !== 'none' && !matches) throw invalidClient('client_authentication_failed')
-  return client
+  if (client?.token_endpoint_auth_method !== credentials.method) return false
+  return credentials.method === 'none' || matches
+}
+
+/**
+ * The client, if it is who it says. Why it is not stays in the log.
+ *
+ * @throws OAuthError `invalid_client`, and 429 before the secret is looked at where too many were wrong
+ */
+const prove = async (
+  c: Context<Env>,
+  clientId: string,
+  deps: Deps,
+  proves: (client: Client | undefined) => boolean,
+): Promise<Client> => {
+  const { failedAuthentications } = deps.rateLimits
+  const attempt = { clientId, addressOf: () => knownAddress(c, deps.signIn.config) }
+  failedAuthentications.check(attempt)
+  // A client that is known goes on working while its document cannot be read.
+  const client = await findClient(clientId, deps, { allowStale: true })
+  const isProven = proves(client)
+  if (client && !client.disabled && isProven) return client
+  const refusal = await failedAuthentications.count(attempt)
+  throw refusal ?? invalidClient('client_authentication_failed')
 }
 
 export const authenticateClient = (deps: Deps): MiddlewareHandler<Env> =>
   async function authenticateClient(c, next) {
     const credentials = readCredentials(c.req.header('authorization'), c.var.form)
-    // A client that is known goes on working while its document cannot be read.
-    const client = await findClient(credentials.clientId, deps, { allowStale: true })
-    c.set('client', check(client, credentials, deps.now()))
+    const proves = (client: Client | undefined) => authenticates(client, credentials, deps.now())
+    c.set('client', await prove(c, credentials.clientId, deps, proves))
     await next()
   }
 
 /** HTTP Basic at the server's own API: any registered secret method will do, there is no form. */
-export const authenticateBasic = async (header: string, deps: Deps): Promise<Client> => {
+export const authenticateBasic = (c: Context<Env>, header: string, deps: Deps): Promise<Client> => {
   const basic = readBasicAuthorization(header)
   if (!basic) throw invalidClient('malformed_basic')
-  const client = await findClient(basic.clientId, deps, { allowStale: true })
-  const matches = secretMatches(client, basic.clientSecret, deps.now())
-  if (!client || client.disabled || !matches) throw invalidClient('client_authentication_failed')
-  return client
+  return prove(c, basic.clientId, deps, (client) =>
+    secretMatches(client, basic.clientSecret, deps.now()),
+  )
 }

@@ -1,26 +1,34 @@
 /** So many requests a minute from one address: for what anybody may ask for, and what is then kept. */
-import { OAuthError } from '@behalf/protocol'
 import type { Context, MiddlewareHandler } from 'hono'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Deps } from '../deps.js'
+import type { AddressEndpoint } from '../rate-limits/rate-limits-config.js'
+import { countOrRefuse } from '../rate-limits/too-many.js'
 import type { Env } from './env.js'
 
-/** @param addressOf `undefined` is not counted: it would be everybody */
+const fromOne = {
+  description: 'Too many requests from this address.',
+  reason: 'too_many_requests',
+}
+
+const fromNowhere = {
+  description: 'Too many requests.',
+  reason: 'too_many_requests_without_address',
+  hint: 'Behind a proxy, the operator can set people.address_header.',
+}
+
+/** @param addressOf those for whom it is `undefined` share one count, which is wide */
 export const limitAddresses = (
-  perMinute: number,
+  { rateLimits: { config, open } }: Deps,
+  endpoint: AddressEndpoint,
   addressOf: (c: Context) => string | undefined,
 ): MiddlewareHandler<Env> => {
-  const limiter = new RateLimiterMemory({ points: perMinute, duration: 60 })
+  const { [endpoint]: perAddress, without_address: inAll } = config.address_requests_per_minute
+  const each = open(`${endpoint}-per-address`, perAddress)
+  const unknown = open(`${endpoint}-without-address`, inAll)
   return async function limitAddresses(c, next) {
     const address = addressOf(c)
-    if (address === undefined) return next()
-    await limiter.consume(address).catch((refusal: unknown) => {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal
-      throw new OAuthError('temporarily_unavailable', {
-        description: 'Too many requests from this address.',
-        reason: 'too_many_requests',
-        headers: { 'Retry-After': String(Math.ceil(refusal.msBeforeNext / 1000)) },
-      })
-    })
+    if (address === undefined) await countOrRefuse(unknown, 'all', fromNowhere)
+    else await countOrRefuse(each, address, fromOne)
     return next()
   }
 }

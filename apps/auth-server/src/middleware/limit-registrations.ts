@@ -1,8 +1,7 @@
 /** Who may register without being known may not fill the database. */
-import { OAuthError } from '@behalf/protocol'
 import type { MiddlewareHandler } from 'hono'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Deps } from '../deps.js'
+import { countOrRefuse } from '../rate-limits/too-many.js'
 import { checkInitialAccess } from '../registration/dynamic-registration.js'
 import type { Env } from './env.js'
 import { remoteAddress } from './remote-address.js'
@@ -10,28 +9,23 @@ import { remoteAddress } from './remote-address.js'
 /** Over all addresses: somebody may have many. */
 const allOverOne = 10
 
-const tooMany = (retryAfterSeconds: number): OAuthError =>
-  new OAuthError('temporarily_unavailable', {
-    status: 429,
-    description: 'Too many clients are registering.',
-    reason: 'too_many_registrations',
-    headers: { 'Retry-After': String(retryAfterSeconds) },
-  })
+const tooManyRegistrations = {
+  description: 'Too many clients are registering.',
+  reason: 'too_many_registrations',
+}
 
-/** Each address, and all of them together, so many times a minute at each server. */
-export const limitRegistrations = ({ registration, signIn }: Deps): MiddlewareHandler<Env> => {
+/** Each address, and all of them together, so many times a minute. */
+export const limitRegistrations = (
+  { registration, signIn, rateLimits: { open } }: Deps,
+  name: 'register' | 'manage-registration',
+): MiddlewareHandler<Env> => {
   const points = registration.dynamic.registrationsPerMinute
-  const each = new RateLimiterMemory({ points, duration: 60 })
-  const all = new RateLimiterMemory({ points: points * allOverOne, duration: 60 })
+  const each = open(`${name}-per-address`, points)
+  const all = open(name, points * allOverOne)
   return async function limitRegistrations(c, next) {
     // One after the other: what is refused to one address takes nothing from the others.
-    await each
-      .consume(remoteAddress(c, signIn.config))
-      .then(() => all.consume('all'))
-      .catch((refusal: unknown) => {
-        if (!(refusal instanceof RateLimiterRes)) throw refusal
-        throw tooMany(Math.ceil(refusal.msBeforeNext / 1000))
-      })
+    await countOrRefuse(each, remoteAddress(c, signIn.config), tooManyRegistrations)
+    await countOrRefuse(all, 'all', tooManyRegistrations)
     await next()
   }
 }

@@ -1,4 +1,5 @@
 /** Guessing is bounded: for each account, for each address, and over all servers. */
+import { rateLimitFields } from '../rate-limits/rate-limit-fields.js'
 import type { Store } from '../store/store.js'
 import { refusePerson } from './refusal.js'
 
@@ -52,9 +53,8 @@ const invitationCounters = (tenantId: string, email: string) => [
   { name: `invitation:tenant:${tenantId}`, most: invitationBounds.tenant },
 ]
 
-const retryAfter = (endsAt: Date, now: Date): Record<string, string> => ({
-  'Retry-After': String(Math.max(1, Math.ceil((endsAt.getTime() - now.getTime()) / 1000))),
-})
+const secondsUntil = (endsAt: Date, now: Date): number =>
+  Math.max(1, Math.ceil((endsAt.getTime() - now.getTime()) / 1000))
 
 export const createLimits = ({ attempts }: Pick<Store, 'attempts'>, now: () => Date) => ({
   /** @throws OAuthError 429 `too_many_invitations` */
@@ -62,7 +62,10 @@ export const createLimits = ({ attempts }: Pick<Store, 'attempts'>, now: () => D
     for (const { name, most } of invitationCounters(tenantId, email)) {
       const one = { name, windowSeconds: daySeconds, now: now() }
       const { count, endsAt } = await attempts.count(one)
-      if (count > most) throw refusePerson('too_many_invitations', retryAfter(endsAt, now()))
+      if (count <= most) continue
+      const policy = { name: 'invitation', limit: most, windowSeconds: daySeconds }
+      const fields = rateLimitFields(policy, secondsUntil(endsAt, now()))
+      throw refusePerson('too_many_invitations', fields)
     }
   },
   /** Counts before the work is done. @throws OAuthError 429 `too_many_attempts` */
@@ -70,7 +73,11 @@ export const createLimits = ({ attempts }: Pick<Store, 'attempts'>, now: () => D
     for (const { name, most } of countersOf(one)) {
       const { count, endsAt } = await attempts.count({ name, windowSeconds, now: now() })
       if (count <= most) continue
-      throw refusePerson('too_many_attempts', retryAfter(endsAt, now()))
+      const fields = rateLimitFields(
+        { name: one.kind, limit: most, windowSeconds },
+        secondsUntil(endsAt, now()),
+      )
+      throw refusePerson('too_many_attempts', fields)
     }
   },
   /** It was them: their own mistakes no longer count. The address goes on counting. */

@@ -1,47 +1,79 @@
 /** Bounds on what strangers can have this server read, and a memory of what failed. */
 import { OAuthError } from '@behalf/protocol'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { OpenCounter } from '../rate-limits/counters.js'
 
-/** Reads of documents, for one host and for all of them, in a minute. */
-const readsPerHost = 60
+/** Reads of documents in a minute, for one site and for all of them. */
+const readsPerSite = 60
 const readsInAll = 600
+
+/** At the same moment. One site that hangs leaves most of the places free. */
+const maxConcurrentPerSite = 10
 const maxConcurrentReads = 50
 
 /** Until it is asked for again, for tokens: one that hangs would make each of them wait. */
 const retryMs = 60_000
 const maxFailures = 10_000
 
-const tooMany = (retryAfterSeconds: number): OAuthError =>
+const tooManyReads = (retryAfterSeconds: number): OAuthError =>
   new OAuthError('temporarily_unavailable', {
     description: 'Too many metadata documents are being read.',
     reason: 'too_many_metadata_documents',
     headers: { 'Retry-After': String(retryAfterSeconds) },
   })
 
+/**
+ * What somebody has registered: whoever has a domain has as many hosts below it, and ports at each, as
+ * they like. Below a public suffix, such as that of a hoster, every name is somebody else's.
+ */
+const siteOf = async (hostname: string): Promise<string> => {
+  const { getDomain } = await import('tldts')
+  return getDomain(hostname, { allowPrivateDomains: true }) ?? hostname
+}
+
+/** At most so many at a time; who comes on top of them does not wait. */
+const createPlaces = () => {
+  const taken = new Map<string, number>()
+  return {
+    take: (name: string, most: number): void => {
+      const count = taken.get(name) ?? 0
+      if (count >= most) throw tooManyReads(1)
+      taken.set(name, count + 1)
+    },
+    leave: (name: string): void => {
+      const count = taken.get(name) ?? 0
+      if (count > 1) taken.set(name, count - 1)
+      else taken.delete(name)
+    },
+  }
+}
+
 /** Lets a read through, or says when to come again. */
-export const createGate = () => {
-  const hosts = new RateLimiterMemory({ points: readsPerHost, duration: 60 })
-  const all = new RateLimiterMemory({ points: readsInAll, duration: 60 })
-  let open = 0
-  // One after the other: what is refused to one host takes nothing from the others.
-  const consume = (host: string) =>
-    hosts
-      .consume(host)
-      .then(() => all.consume('all'))
-      .catch((refusal: unknown) => {
-        if (!(refusal instanceof RateLimiterRes)) throw refusal
-        throw tooMany(Math.ceil(refusal.msBeforeNext / 1000))
-      })
-  return async <T>(host: string, read: () => Promise<T>): Promise<T> => {
-    if (open >= maxConcurrentReads) throw tooMany(1)
-    // Counted before anything is waited for: those who come in the meantime have to see it.
-    open += 1
+export const createGate = (open: OpenCounter) => {
+  const sites = open('metadata-documents-per-site', readsPerSite)
+  const all = open('metadata-documents', readsInAll)
+  const places = createPlaces()
+  const within = async <T>(name: string, most: number, work: () => Promise<T>): Promise<T> => {
+    places.take(name, most)
     try {
-      await consume(host)
-      return await read()
+      return await work()
     } finally {
-      open -= 1
+      places.leave(name)
     }
+  }
+  // One after the other: what is refused to one site takes nothing from the others.
+  const count = async (site: string): Promise<void> => {
+    const wait = (await sites.count(site)) ?? (await all.count('all'))
+    if (wait !== undefined) throw tooManyReads(wait)
+  }
+  return async <T>(hostname: string, read: () => Promise<T>): Promise<T> => {
+    const site = await siteOf(hostname)
+    // Both places are taken before anything is waited for: those who come meanwhile have to see it.
+    return within(site, maxConcurrentPerSite, () =>
+      within('', maxConcurrentReads, async () => {
+        await count(site)
+        return read()
+      }),
+    )
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { isOAuthError, OAuthError } from '@behalf/protocol'
 import type { Deps } from '../deps.js'
+import type { OpenCounter } from '../rate-limits/counters.js'
 import type { Client, NewClient } from '../store/clients.js'
 import { type DocumentClient, parseMetadataDocument } from './metadata-document.js'
 import { DocumentFailure, fetchDocument } from './metadata-document-fetch.js'
@@ -120,13 +121,14 @@ const isUsable = ({ document_fetched_at: at }: Client, now: Date): boolean =>
 export const createMetadataDocuments = (
   settings: DocumentSettings,
   network: DocumentNetwork,
+  open: OpenCounter,
 ): MetadataDocuments => {
-  const gate = createGate()
+  const gate = createGate(open)
   const failures = createFailures()
   const underWay = new Map<string, Promise<void>>()
 
   const read = async (url: URL, deps: Deps): Promise<void> => {
-    const { bytes, headers } = await gate(url.host, () => fetchDocument(url, network))
+    const { bytes, headers } = await gate(url.hostname, () => fetchDocument(url, network))
     const document = parseMetadataDocument(url, bytes)
     const now = deps.now()
     const seconds = freshSeconds(headers['cache-control'], headers.age)

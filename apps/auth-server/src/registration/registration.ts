@@ -1,5 +1,6 @@
 /** What the server needs in order to let clients in that nobody has configured. */
 import type { Config } from '../config.js'
+import type { OpenCounter } from '../rate-limits/counters.js'
 import { type DocumentNetwork, publicNetwork } from './metadata-document-network.js'
 import { createMetadataDocuments, type MetadataDocuments } from './metadata-documents.js'
 import { type DynamicSettings, registrationSettings } from './settings.js'
@@ -12,11 +13,13 @@ export interface Registration {
 
 export const createRegistration = (
   config: Config,
+  open: OpenCounter,
   network: Partial<DocumentNetwork> = {},
 ): Registration => {
   const { documents, dynamic } = registrationSettings(config)
   return {
-    documents: documents && createMetadataDocuments(documents, { ...publicNetwork, ...network }),
+    documents:
+      documents && createMetadataDocuments(documents, { ...publicNetwork, ...network }, open),
     dynamic,
   }
 }

@@ -26,6 +26,9 @@ const publicClient = (client_id: string) => ({
 /** Registered by the operator. What a person has agreed to for one of them says nothing about the others. */
 export const publicClients = ['one', 'two', 'three', 'inspector'] as const
 
+/** More than any of them needs. */
+export const tokenRequestsPerMinute = 200
+
 const configFor = (resource: string) => {
   const allowed = { scope, resources: [resource], tenant_id: 'acme' }
   return {
@@ -42,6 +45,7 @@ const configFor = (resource: string) => {
         client_secret: secretOf('docs-server'),
       },
     ],
+    rate_limits: { client_requests_per_minute: { token: tokenRequestsPerMinute } },
     users: [{ ...alice, name: 'Alice', tenant_id: 'acme' }],
     registration: {
       client_id_metadata_documents: allowed,

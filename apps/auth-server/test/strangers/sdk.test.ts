@@ -7,7 +7,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { documentOf } from '../document-host.js'
 import { decode } from '../harness.js'
 import { ClientState, type ClientStateOptions } from './client-state.js'
-import { openPlace, type Place, type publicClients, redirectUri } from './place.js'
+import {
+  openPlace,
+  type Place,
+  type publicClients,
+  redirectUri,
+  tokenRequestsPerMinute,
+} from './place.js'
 
 let place: Place
 beforeAll(async () => {
@@ -205,6 +211,26 @@ describe.each(generations)('a $name client', (generation) => {
     expect(state.dropped).toEqual(['tokens'])
     expect(state.client).toBeDefined()
     await generation.finish(state, await visit(state))
+    const connection = await generation.connect(state)
+    expect(await connection.call('search')).toBe('found')
+    await connection.close()
+  })
+
+  test('keeps all that it has when it asks too often', async () => {
+    const { state } = await authorize(generation, {})
+    const kept = state.kept
+    const client_id = state.client?.client_id ?? ''
+    const ask = async () =>
+      (
+        await fetch(`${place.issuer}/token`, {
+          method: 'POST',
+          body: new URLSearchParams({ client_id }),
+        })
+      ).status
+    for (let n = 0; n < tokenRequestsPerMinute; n += 1) await ask()
+    expect(await ask()).toBe(429)
+    await expect(generation.auth(state)).rejects.toThrow('Too many requests of this client.')
+    expect([state.dropped, state.kept, state.sentTo.length]).toEqual([[], kept, 1])
     const connection = await generation.connect(state)
     expect(await connection.call('search')).toBe('found')
     await connection.close()

@@ -4,7 +4,7 @@ import type { AuthInfo } from '../auth-info.js'
 
 /** What is used of a guard. */
 export interface StdioGuard {
-  readonly resource: string
+  readonly resourceUrl: string
   authenticate(request: Request): Promise<AuthInfo | Response>
 }
 
@@ -37,7 +37,7 @@ const createAuthenticate =
   ({ guard, token }: GuardStdioOptions): Authenticate =>
   async () => {
     const headers = { authorization: `Bearer ${await token()}` }
-    const answer = await guard.authenticate(new Request(guard.resource, { headers }))
+    const answer = await guard.authenticate(new Request(guard.resourceUrl, { headers }))
     if (!(answer instanceof Response)) return answer
     throw oauthErrorFromBody(answer.status, await answer.json().catch(() => undefined))
   }
