@@ -9,6 +9,6 @@ export interface RedisServer {
   restart(): Promise<void>
 }
 
-/** There is none on this machine, and there need not be. */
+/** There is none on this machine. */
 export const withoutRedis: boolean
 export const startRedis: (options?: { flags?: string[] }) => Promise<RedisServer>
