@@ -119,7 +119,7 @@ test('secrets of people come from the environment, too', () => {
 
 test('strangers stay out unless the file says otherwise', () => {
   expect(read({}).people).toMatchObject({
-    sign_up: 'closed',
+    sign_up: 'invited',
     require_verified_email: true,
     breached_passwords: { enabled: true, when_unreachable: 'allow' },
   })

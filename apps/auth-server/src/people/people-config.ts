@@ -69,8 +69,11 @@ const breachedPasswords = z.strictObject({
 const maxLifetimeHours = 24 * 365
 
 export const peopleConfig = z.strictObject({
-  /** Closed: only `users` of this file, and people of an organization's identity provider. */
-  sign_up: z.enum(['open', 'closed']).default('closed'),
+  /**
+   * Besides `users` of this file and people of an organization's identity provider: anybody, whoever has
+   * the letter of an invitation, or nobody.
+   */
+  sign_up: z.enum(['open', 'invited', 'closed']).default('invited'),
   /** Whoever signs up becomes a member of it. */
   default_tenant_id: tenantId.optional(),
   require_verified_email: z.boolean().default(true),
