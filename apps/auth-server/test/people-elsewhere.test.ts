@@ -214,6 +214,23 @@ test('the provider of an organization speaks for its own domain, and for nobody 
   expect(moved.session).toBeUndefined()
 })
 
+test('the routes of SAML are closed', async () => {
+  const closed = [
+    ['GET', '/sso/saml2/sp/metadata?providerId=globex-sso'],
+    ['POST', '/sso/saml2/sp/acs/globex-sso'],
+    ['POST', '/sso/saml2/callback/globex-sso'],
+    ['POST', '/sso/saml2/sp/slo/globex-sso'],
+    ['POST', '/sso/callback/globex-sso'],
+    ['POST', '/sso/register'],
+  ] as const
+  const headers = { Origin: 'http://127.0.0.1:4000' }
+  const body = new URLSearchParams({ SAMLResponse: 'PHNhbWxwOlJlc3BvbnNlLz4=' })
+  for (const [method, path] of closed) {
+    const init = method === 'POST' ? { method, body, headers } : { method }
+    expect((await server.request(`/auth${path}`, init)).status).toBe(404)
+  }
+})
+
 test('there is no other way to sign in than those of the configuration', async () => {
   for (const id of ['google', 'constructor', '__proto__', 'globex']) {
     expect((await server.request(`/sign-in/with/${id}`)).status).toBe(404)
