@@ -169,7 +169,7 @@ export const AccountConsentPage: FC<ConsentPageProps> = ({
 }) => {
   const paged = { page, hasMore: consent.hasMore }
   return (
-    <Page title={consent.clientName} wide>
+    <Page title={words.title} wide>
       <NoticeOf notice={notice} />
       <ConsentCard {...{ path, token, consent }} place={{ page, consentId: consent.id }}>
         {page > 0 && consent.connections.length === 0 ? <p>{words.noMore}</p> : null}
