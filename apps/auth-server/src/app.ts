@@ -2,7 +2,11 @@
 import { OAuthError } from '@behalf/protocol'
 import { Hono, type MiddlewareHandler } from 'hono'
 import type { Deps } from './deps.js'
-import { accountEndpoint, revokeConsentEndpoint } from './endpoints/account.js'
+import {
+  accountConsentEndpoint,
+  accountEndpoint,
+  revokeConsentEndpoint,
+} from './endpoints/account.js'
 import {
   addClientEndpoint,
   listClientsEndpoint,
@@ -154,6 +158,7 @@ export const createApp = (deps: Deps) => {
   const ownForm = [asPage, noStore, requireOwnOrigin(deps.issuer), readForm] as const
   post(`${base}/consent`, ...ownForm, consentEndpoint(deps))
   get(`${base}/account`, asPage, noStore, accountEndpoint(deps))
+  get(`${base}/account/consent`, asPage, noStore, accountConsentEndpoint(deps))
   post(`${base}/account/revoke`, ...ownForm, revokeConsentEndpoint(deps))
 
   app.on(['GET', 'POST', 'OPTIONS'], `${base}/userinfo`, anyOrigin, noStore, userinfoEndpoint(deps))

@@ -16,6 +16,7 @@ import { z } from 'zod'
 import { ConfigError, type Environment, readSecret, secret } from './config-secret.js'
 import { customClaims, peopleConfig, readPeopleSecrets } from './people/people-config.js'
 import { rateLimitsConfig } from './rate-limits/rate-limits-config.js'
+import { pageMembers, shownName } from './registration/client-metadata.js'
 import { redirectUriProblem } from './registration/redirect-uri.js'
 
 /** The members of `agent_limits` where they stand beside others; `checkConfig` reads them strictly. */
@@ -107,7 +108,8 @@ const agentType = cleanText(100)
 export const clientSchema = z.strictObject({
   client_id: clientId.refine((id) => id !== '*', 'must not be "*": that is every client'),
   kind: z.enum(['agent', 'resource_server', 'app']),
-  client_name: z.string().min(1).max(200).optional(),
+  client_name: shownName.optional(),
+  ...pageMembers,
   agent_type: agentType.optional(),
   tenant_id: tenantId.optional(),
   client_secret: secret.optional(),

@@ -10,10 +10,11 @@ import {
   openTestServer,
   otherTenantDocs,
   secretOf,
+  type TestServer,
   type TestServerOptions,
   type TokenBody,
 } from './harness.js'
-import { createStandInPeople } from './stand-in-people.js'
+import { createStandInPeople, type StandIn } from './stand-in-people.js'
 
 export const appUri = 'https://app.example.test/cb'
 export const nativeUri = 'http://127.0.0.1:6276/cb'
@@ -129,10 +130,31 @@ export const peopleConfig = {
   ],
 }
 
+const keepInDatabase = async (
+  { database }: Pick<TestServer, 'database'>,
+  { person, memberships }: StandIn,
+): Promise<void> => {
+  const { sub, email, name } = person
+  await database.write(
+    'insert into users (id, email, name) values ($1, $2, $3) on conflict do nothing',
+    [sub, email, name],
+  )
+  await database.write(
+    `insert into members (id, user_id, tenant_id, role)
+     select 'mbr_' || $1 || t.tenant_id, $1, t.tenant_id, 'member' from tenants t
+     where t.tenant_id = any($2::text[]) on conflict do nothing`,
+    [sub, memberships.map(({ tenant_id }) => tenant_id)],
+  )
+}
+
 export const openPeopleServer = async (options: TestServerOptions = {}) => {
   const clock = options.clock ?? createClock()
   const people = createStandInPeople(clock.now)
   const server = await openTestServer({ config: peopleConfig, people, ...options, clock })
+  // The ledger asks the database.
+  for (const one of ['usr_alice', 'usr_bob', 'usr_carol']) {
+    await keepInDatabase(server, people.who(one))
+  }
   return { ...server, people }
 }
 export type PeopleServer = Awaited<ReturnType<typeof openPeopleServer>>

@@ -353,6 +353,19 @@ describe('a client of people', () => {
   const open = { token_endpoint_auth_method: 'none' }
   const grant_types = ['authorization_code', 'refresh_token']
 
+  test.each([
+    ['logo_uri', 'http://app.example/logo.png'],
+    ['client_uri', 'https://127.0.0.1/'],
+    ['policy_uri', 'javascript:alert(1)'],
+    ['tos_uri', 'https://name:word@app.example/'],
+    ['client_name', 'turned \u202e around'],
+    ['client_name', ''],
+  ])('has no %s such as %j', (member, value) => {
+    const fine = { ...open, grant_types }
+    expect(check({ ...fine, [member]: 'https://app.example/page' })).not.toThrow()
+    expect(check({ ...fine, [member]: value })).toThrow(`clients[0].${member}: `)
+  })
+
   test('may be a public agent, as long as all that it has comes from people', () => {
     expect(check({ ...open, grant_types })).not.toThrow()
     for (const own of ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange']) {

@@ -7,6 +7,7 @@ import {
   openBrowser,
   openPeopleServer,
   type PeopleServer,
+  peopleConfig,
 } from './browser.js'
 import { docs } from './harness.js'
 
@@ -54,6 +55,31 @@ test('are shown, and images may come from there alone', async () => {
     )
   }
   expect(imagesOf(page)).toBe('https://pictures.example')
+})
+
+test('stand in the file as well, and go when they leave it', async () => {
+  const [conf, ...others] = peopleConfig.clients.filter(({ client_id }) =>
+    ['conf', 'conf2'].includes(client_id),
+  )
+  const shown = { client_name: 'The Notebook', ...pages('https://notebook.example') }
+  const apply = (more: object) =>
+    server.applyConfig({
+      ...peopleConfig,
+      clients: [{ ...conf, ...more }, ...others],
+      resources: [],
+      delegation_rules: [],
+    })
+  await apply(shown)
+  const page = await ask()
+  expect(page.text).toContain('alt="Logo of The Notebook"')
+  for (const path of ['', 'policy', 'terms']) {
+    expect(page.text).toContain(`<a href="https://notebook.example/${path}"`)
+  }
+  expect(imagesOf(page)).toBe('https://notebook.example')
+  await apply({})
+  const bare = await ask()
+  expect(bare.text).not.toMatch(/<img|notebook\.example|The Notebook/)
+  expect(imagesOf(bare)).toBeUndefined()
 })
 
 test('of who registered itself only from where the answer goes', async () => {

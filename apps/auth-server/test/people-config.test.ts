@@ -27,6 +27,10 @@ const sso = {
 
 test.each([
   [{ people: { sign_up: 'maybe' } }, /people\.sign_up: /],
+  [
+    { people: { sso: [{ ...sso, protocol: 'saml' }] } },
+    /people\.sso\[0\]\.protocol: must be "oidc": SAML is not spoken here\. .*docs\/decisions\/0020/,
+  ],
   [{ people: { default_tenant_id: 'x' } }, /people\.default_tenant_id: "x" is not among tenants/],
   [{ people: { session_lifetime_hours: 0 } }, /people\.session_lifetime_hours: /],
   [
@@ -119,7 +123,7 @@ test('secrets of people come from the environment, too', () => {
 
 test('strangers stay out unless the file says otherwise', () => {
   expect(read({}).people).toMatchObject({
-    sign_up: 'closed',
+    sign_up: 'invited',
     require_verified_email: true,
     breached_passwords: { enabled: true, when_unreachable: 'allow' },
   })

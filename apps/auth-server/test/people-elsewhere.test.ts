@@ -180,24 +180,28 @@ test('an address that nobody has confirmed gives no session, also where it is ne
   expect(new URL(back.headers.get('location') ?? '').pathname).toBe('/sign-in')
 })
 
-test('where sign-up is closed the other site makes no accounts, and those that are there work', async () => {
-  const closed = await openTestServer({
-    config: { ...baseConfig, people: people({ sign_up: 'closed' }) },
-    database: server.database,
-    clock: server.clock,
-  })
-  const nina = { sub: 'n1', email: 'nina@corp.test', email_verified: true, name: 'Nina' }
-  const refused = await travel(nina, 'corp', closed)
-  expect(refused.session).toBeUndefined()
-  expect(await server.deps.store.people.findByEmail(nina.email)).toBeUndefined()
-  expect((await travel(fay, 'corp', closed)).session?.person.email).toBe(fay.email)
+test.each(['closed', 'invited'])(
+  'where sign-up is %s the other site makes no accounts, and those that are there work',
+  async (mode) => {
+    const closed = await openTestServer({
+      config: { ...baseConfig, people: people({ sign_up: mode }) },
+      database: server.database,
+      clock: server.clock,
+    })
+    const email = `nina-${mode}@corp.test`
+    const nina = { sub: `n1-${mode}`, email, email_verified: true, name: 'Nina' }
+    const refused = await travel(nina, 'corp', closed)
+    expect(refused.session).toBeUndefined()
+    expect(await server.deps.store.people.findByEmail(email)).toBeUndefined()
+    expect((await travel(fay, 'corp', closed)).session?.person.email).toBe(fay.email)
 
-  const upstream = await travel({ ...nina, sub: 'n2' }, 'globex-sso', closed)
-  expect(upstream.session).toMatchObject({
-    person: { email: nina.email },
-    memberships: [{ tenant_id: 'globex', orgRole: 'member' }],
-  })
-})
+    const upstream = await travel({ ...nina, sub: `n2-${mode}` }, 'globex-sso', closed)
+    expect(upstream.session).toMatchObject({
+      person: { email },
+      memberships: [{ tenant_id: 'globex', orgRole: 'member' }],
+    })
+  },
+)
 
 test('the provider of an organization speaks for its own domain, and for nobody else', async () => {
   const taken = await travel({ ...fay, sub: 'z1', email: 'vera@acme.test' }, 'globex-sso')
@@ -208,6 +212,23 @@ test('the provider of an organization speaks for its own domain, and for nobody 
   // The same account of theirs, now with an address that is not theirs to give.
   const moved = await travel({ ...fay, sub: 'z2', email: 'root@acme.test' }, 'globex-sso')
   expect(moved.session).toBeUndefined()
+})
+
+test('the routes of SAML are closed', async () => {
+  const closed = [
+    ['GET', '/sso/saml2/sp/metadata?providerId=globex-sso'],
+    ['POST', '/sso/saml2/sp/acs/globex-sso'],
+    ['POST', '/sso/saml2/callback/globex-sso'],
+    ['POST', '/sso/saml2/sp/slo/globex-sso'],
+    ['POST', '/sso/callback/globex-sso'],
+    ['POST', '/sso/register'],
+  ] as const
+  const headers = { Origin: 'http://127.0.0.1:4000' }
+  const body = new URLSearchParams({ SAMLResponse: 'PHNhbWxwOlJlc3BvbnNlLz4=' })
+  for (const [method, path] of closed) {
+    const init = method === 'POST' ? { method, body, headers } : { method }
+    expect((await server.request(`/auth${path}`, init)).status).toBe(404)
+  }
 })
 
 test('there is no other way to sign in than those of the configuration', async () => {

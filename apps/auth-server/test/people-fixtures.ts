@@ -58,12 +58,12 @@ export const pressOn = (
 
 export const organizationPage = '/account/organization'
 
-export const openMembersServer = async () => {
+/** @param people of the configuration; in an open house everybody may sign up */
+export const openMembersServer = async (people: object = { sign_up: 'open' }) => {
   const { list, url } = await startList()
   const letters: Letter[] = []
-  const people = { sign_up: 'open', breached_passwords: { url } }
   const server = await openTestServer({
-    config: { ...peopleConfig, users, people },
+    config: { ...peopleConfig, users, people: { breached_passwords: { url }, ...people } },
     // better-auth has a clock of its own.
     clock: createClock(new Date().toISOString()),
     mailer: async (letter) => {

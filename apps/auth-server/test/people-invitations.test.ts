@@ -55,19 +55,6 @@ describe('an invitation', () => {
     expect(await (await browser.get(`${page}?notice=joined`)).text()).toContain('You are a member')
   })
 
-  test('leads over sign-up back as well', async () => {
-    const link = await invite('new')
-    const browser = createBrowser(server)
-    const fields = { email: 'new@acme.test', password, name: 'New' }
-    await browser.fill(`/sign-up?${new URLSearchParams({ return_to: link })}`, fields)
-    const confirmed = await (await browser.fill(all.letterPath(), {})).text()
-    const [, next = ''] = /href="([^"]*sign-in[^"]*)"/.exec(confirmed) ?? []
-    const signedIn = await browser.fill(next.replaceAll('&amp;', '&'), fields)
-    expect(signedIn.headers.get('location')).toBe(link)
-    expect((await all.press(browser, 'Join', {}, link)).status).toBe(303)
-    expect(await all.roleOf('new')).toBe('member')
-  })
-
   test('works once, for 16 who come at once with it as well', async () => {
     await all.addPerson('otto')
     const link = await invite('otto')

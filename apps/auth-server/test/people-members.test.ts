@@ -238,4 +238,45 @@ describe('what a member has lent', () => {
     expect((await refresh(here.refresh_token)).body.error).toBe('invalid_grant')
     expect(await isActive(here.access_token)).toBe(false)
   })
+
+  const reserve = async (token: string): Promise<unknown[]> => {
+    const charge = { token, amount_usd: '0.01', action: 'mail.send' }
+    const { status, body } = await server.ledger('mail-server', '/reservations', charge)
+    return [status, body.error_detail]
+  }
+  const lease = async (token: string): Promise<number> => {
+    const asked = { token, holder: 'one', want_usd: '0.01' }
+    return (await server.ledger('mail-server', '/leases', asked)).status
+  }
+  test('is charged as before where they lent it as nobody’s member', async () => {
+    await all.addPerson('xena')
+    const { access_token } = await lend(await all.enter('xena'), '')
+    expect(decode(access_token).tenant_id).toBeUndefined()
+    expect(await reserve(access_token)).toEqual([201, undefined])
+  })
+
+  const membership = `tenant_id = 'acme' and user_id = (select id from users where email = $1)`
+
+  test.each([
+    ['their membership is deleted', `delete from members where ${membership}`],
+    ['they are switched off', 'update users set disabled = true where email = $1'],
+    ['they are deleted', 'delete from users where email = $1'],
+  ])('is no more charged as soon as %s, past the server as well', async (_, statement) => {
+    await all.addPerson('walt')
+    const { sub } = await all.find('walt')
+    await all.joinAs(sub, 'acme')
+    await all.joinAs(sub, 'globex')
+    const walt = await all.enter('walt')
+    const here = await lend(walt, 'acme')
+    const there = await lend(walt, 'globex')
+    expect(await reserve(here.access_token)).toEqual([201, undefined])
+    expect(await lease(here.access_token)).toBe(201)
+    await server.database.write(statement, ['walt@acme.test'])
+    expect(await reserve(here.access_token)).toEqual([403, 'delegation_revoked'])
+    expect(await lease(here.access_token)).toBe(403)
+    const elsewhere = (await all.roleOf('walt', 'globex')) !== undefined
+    const stays = elsewhere && !statement.startsWith('update') ? 201 : 403
+    expect((await reserve(there.access_token))[0]).toBe(stays)
+    await server.database.write('delete from users where email = $1', ['walt@acme.test'])
+  })
 })

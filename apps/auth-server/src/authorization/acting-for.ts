@@ -1,9 +1,10 @@
 /** What may act for a person: their consents, and the delegations that are alive under each. */
-import { actorChain } from '@behalf/protocol'
-import { readBalance } from '../budgets/show-budget.js'
+import { actorChain, formatUsd } from '@behalf/protocol'
+import { judgedCap } from '../budgets/balance.js'
+import type { Budget } from '../budgets/book.js'
 import type { Deps } from '../deps.js'
 import type { PersonSession } from '../people/person.js'
-import { type Consent, consentBudget } from '../store/consents.js'
+import { type Consent, consentBudget, consentsPerPage } from '../store/consents.js'
 import type { Delegation } from '../store/delegations.js'
 
 /** A delegation that is alive under a consent. */
@@ -28,21 +29,16 @@ export interface LiveConsent {
   capUsd: string | undefined
   requestsPerHour: number | undefined
   connections: readonly LiveConnection[]
+  /** There are more of them, on a page of their own or on the next one. */
+  hasMore: boolean
 }
 
-const maxConnections = 100
+/** What a page says of each consent; the rest has a page for that consent alone. */
+const connectionsAtOnce = 5
+export const connectionsPerPage = 50
 
 const dayOf = (date: Date): string => date.toISOString().slice(0, 10)
 const minuteOf = (date: Date): string => `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`
-
-/** Of all that hangs from it, what somebody holds; the root itself is the consent. */
-const liveUnder = async (consent: Consent, deps: Deps): Promise<Delegation[]> => {
-  const filter = { tenantId: consent.tenant_id, subject: consent.subject, party: undefined }
-  const rest = { actor: undefined, under: undefined, after: undefined, limit: maxConnections }
-  const all = await deps.store.delegations.list({ ...filter, ...rest }, deps.now())
-  const budget = consentBudget(consent.id)
-  return all.filter((one) => one.parent_id !== undefined && one.budget_ids.includes(budget))
-}
 
 /** Who asked whom; the first of the chain is the one that acts. */
 const chainOf = ({ act }: Delegation): string | undefined => {
@@ -50,53 +46,106 @@ const chainOf = ({ act }: Delegation): string | undefined => {
   return earlier.length === 0 ? undefined : earlier.map(({ sub }) => sub).join(', ')
 }
 
-const connectionsOf = async (consent: Consent, deps: Deps): Promise<LiveConnection[]> => {
-  const alive = await liveUnder(consent, deps)
-  const lastUsed = await deps.store.delegations.lastUsed(alive.map(({ id }) => id))
-  return Promise.all(
-    alive.map(async (one) => {
-      const used = lastUsed.get(one.id)
-      const hasOwnBudget = one.budget_ids.at(-1) === one.id
-      const balance = hasOwnBudget ? await readBalance(one.budget_ids, deps) : undefined
-      return {
-        id: one.id,
-        actor: one.actor,
-        chain: chainOf(one),
-        lastUsed: used && minuteOf(used),
-        spentUsd: balance?.spent_usd,
-      }
-    }),
-  )
+/** What a whole page of consents needs: as many queries for a hundred as for one. */
+interface Facts {
+  names: ReadonlyMap<string, string | undefined>
+  balances: ReadonlyMap<string, Budget>
+  under: ReadonlyMap<string, readonly Delegation[]>
+  lastUsed: ReadonlyMap<string, Date>
 }
 
-const describe = async (
-  consent: Consent,
-  { memberships }: PersonSession,
-  deps: Deps,
-): Promise<LiveConsent> => {
-  const [client, balance, connections] = await Promise.all([
-    deps.store.clients.find(consent.client_id),
-    readBalance([consentBudget(consent.id)], deps),
-    connectionsOf(consent, deps),
+const readFacts = async (
+  consents: readonly Consent[],
+  window: { skip: number; limit: number },
+  subject: string,
+  { store, now }: Deps,
+): Promise<Facts> => {
+  const budgetIds = consents.map(({ id }) => consentBudget(id))
+  const [clients, under] = await Promise.all([
+    store.clients.findMany(consents.map(({ client_id }) => client_id)),
+    // One more, which says that there are more.
+    store.delegations.listUnder({ subject, budgetIds, ...window, limit: window.limit + 1 }, now()),
+  ])
+  const ids = [...under.values()].flat().map(({ id }) => id)
+  const [budgets, lastUsed] = await Promise.all([
+    store.budgets.find([...budgetIds, ...ids]),
+    store.delegations.lastUsed(ids),
   ])
   return {
+    names: new Map(clients.map((one) => [one.client_id, one.client_name])),
+    balances: new Map(budgets.map((one) => [one.id, one])),
+    under,
+    lastUsed,
+  }
+}
+
+const connectionOf = (one: Delegation, { balances, lastUsed }: Facts): LiveConnection => {
+  const used = lastUsed.get(one.id)
+  const own = balances.get(one.id)
+  return {
+    id: one.id,
+    actor: one.actor,
+    chain: chainOf(one),
+    lastUsed: used && minuteOf(used),
+    spentUsd: own && formatUsd(own.spent),
+  }
+}
+
+const describe = (
+  consent: Consent,
+  limit: number,
+  { memberships }: PersonSession,
+  facts: Facts,
+): LiveConsent => {
+  const budgetId = consentBudget(consent.id)
+  const balance = facts.balances.get(budgetId)
+  const cap = balance && judgedCap(balance)
+  const connections = facts.under.get(budgetId) ?? []
+  return {
     id: consent.id,
-    clientName: client?.client_name ?? consent.client_id,
+    clientName: facts.names.get(consent.client_id) ?? consent.client_id,
     organization: memberships.find(({ tenant_id }) => tenant_id === consent.tenant_id)?.name,
     scopes: consent.scope,
     resources: consent.resources,
     since: dayOf(consent.created_at),
     until: consent.expires_at && minuteOf(consent.expires_at),
-    spentUsd: balance.spent_usd,
-    capUsd: balance.cap_usd,
+    spentUsd: formatUsd(balance?.spent ?? 0n),
+    capUsd: cap === undefined ? undefined : formatUsd(cap),
     requestsPerHour: consent.limits.requestsPerHour,
-    connections,
+    connections: connections.slice(0, limit).map((one) => connectionOf(one, facts)),
+    hasMore: connections.length > limit,
   }
 }
 
-export const actingFor = async (session: PersonSession, deps: Deps): Promise<LiveConsent[]> => {
-  const consents = await deps.store.consents.listLive(session.person.sub, deps.now())
-  return Promise.all(consents.map((consent) => describe(consent, session, deps)))
+/** One page of the consents of a person. */
+export const actingFor = async (
+  session: PersonSession,
+  page: number,
+  deps: Deps,
+): Promise<{ consents: LiveConsent[]; hasMore: boolean }> => {
+  const { sub } = session.person
+  const found = await deps.store.consents.listLive(sub, deps.now(), page)
+  const consents = found.slice(0, consentsPerPage)
+  const facts = await readFacts(consents, { skip: 0, limit: connectionsAtOnce }, sub, deps)
+  return {
+    consents: consents.map((one) => describe(one, connectionsAtOnce, session, facts)),
+    hasMore: found.length > consents.length,
+  }
+}
+
+/** One consent, with one page of what is alive under it. @returns `undefined` unless it is theirs */
+export const actingUnder = async (
+  consentId: string,
+  session: PersonSession,
+  page: number,
+  deps: Deps,
+): Promise<LiveConsent | undefined> => {
+  const { sub } = session.person
+  const consent = await deps.store.consents.find(consentId, deps.now())
+  if (consent?.subject !== sub) return undefined
+  const limit = connectionsPerPage
+  const facts = await readFacts([consent], { skip: page * limit, limit }, sub, deps)
+  return describe(consent, limit, session, facts)
 }
 
 /** @returns false when there is no such thing of this person's, or no longer */

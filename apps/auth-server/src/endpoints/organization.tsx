@@ -151,11 +151,20 @@ const showInvitation = async (
   }
 }
 
+/** Whoever has no account makes one; only the bearer of the link is told that there is none. */
+const enterFirst = async (c: Context<Env>, letter: string, deps: Deps): Promise<Response> => {
+  const invited = await deps.signIn.invitedSignUp.find(letter)
+  const path = invitationPath(letter)
+  if (invited?.hasAccount !== false) return signInFirst(c, path, deps)
+  const base = baseOf(deps.issuer)
+  return seeOther(c, `${base}/sign-up?${new URLSearchParams({ return_to: `${base}${path}` })}`)
+}
+
 export const invitationForm = (deps: Deps): Handler<Env> =>
   async function invitationForm(c) {
     const letter = (c.req.query('token') ?? '').slice(0, 100)
     const session = await sessionOf(c, deps)
-    if (!session) return signInFirst(c, invitationPath(letter), deps)
+    if (!session) return enterFirst(c, letter, deps)
     return showInvitation(c, { session, letter }, deps)
   }
 

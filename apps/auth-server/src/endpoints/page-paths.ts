@@ -14,6 +14,15 @@ export const basePath = ({ issuer }: Pick<Deps, 'issuer'>): string => {
   return pathname === '/' ? '' : pathname
 }
 
+/** A bound for the number in the address. */
+const maxPage = 10_000
+
+/** Of a list, from 0. What is no number is the first. */
+export const readPage = (text: string | undefined): number => {
+  const page = Number(text ?? 0)
+  return Number.isInteger(page) ? Math.min(Math.max(page, 0), maxPage) : 0
+}
+
 export interface SignInHints {
   /** Asks for the password although somebody is signed in. */
   again: boolean

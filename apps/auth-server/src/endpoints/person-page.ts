@@ -7,7 +7,7 @@ import { checkFormToken } from '../middleware/form-token.js'
 import { knownAddress } from '../middleware/remote-address.js'
 import type { PersonSession } from '../people/person.js'
 import { isPersonRefusal } from '../people/refusal.js'
-import { safeReturnTo } from '../people/return-to.js'
+import { invitationTokenIn, safeReturnTo } from '../people/return-to.js'
 import { texts } from '../views/texts.js'
 
 /** The path of the issuer, `''` at the root of its host. */
@@ -15,6 +15,10 @@ export const baseOf = (issuer: string): string => new URL(issuer).pathname.repla
 
 export const returnToOf = (text: string | undefined, { issuer }: Deps): string =>
   safeReturnTo(text, baseOf(issuer))
+
+/** The secret of the letter, for somebody who is on the way to an invitation. */
+export const invitationOf = (returnTo: string, { issuer }: Deps): string | undefined =>
+  invitationTokenIn(returnTo, baseOf(issuer))
 
 /** Undefined where it says nothing: a proxy on this host stands in front of everybody. */
 export const addressOf = (c: Context<Env>, { signIn }: Deps): string | undefined =>

@@ -15,6 +15,7 @@ import { texts } from '../views/texts.js'
 import {
   addressOf,
   baseOf,
+  invitationOf,
   type Refused,
   refusedBy,
   returnToOf,
@@ -41,6 +42,12 @@ interface Shown {
 export const canUsePasskeys = ({ issuer }: Deps): boolean =>
   isIP(new URL(issuer).hostname.replace(/^\[|\]$/g, '')) === 0
 
+const canSignUp = async (returnTo: string, deps: Deps): Promise<boolean> => {
+  const { config, invitedSignUp } = deps.signIn
+  if (config.sign_up === 'open') return true
+  return (await invitedSignUp.find(invitationOf(returnTo, deps)))?.hasAccount === false
+}
+
 const showSignIn = async (c: Context<Env>, shown: Shown, deps: Deps): Promise<Response> => {
   const passkeys = canUsePasskeys(deps)
   const { config } = deps.signIn
@@ -52,7 +59,7 @@ const showSignIn = async (c: Context<Env>, shown: Shown, deps: Deps): Promise<Re
       email={shown.email}
       problem={shown.refused?.text}
       providers={providersOf(config)}
-      canSignUp={config.sign_up === 'open'}
+      canSignUp={await canSignUp(shown.returnTo, deps)}
       passkeys={passkeys}
     />
   )

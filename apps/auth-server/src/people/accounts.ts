@@ -2,9 +2,9 @@
 import { isOAuthError, OAuthError } from '@behalf/protocol'
 import { z } from 'zod'
 import type { Auth } from './auth.js'
-import type { PasswordStanding } from './breached-passwords.js'
 import type { PasswordHashing } from './hash-ahead.js'
-import { maxPasswordLength, minPasswordLength } from './password-length.js'
+import { checkNewPassword, type IsBreached } from './new-password.js'
+import { maxPasswordLength } from './password-length.js'
 import { refusePerson, toPersonRefusal } from './refusal.js'
 
 /** Set-Cookie lines. */
@@ -28,7 +28,7 @@ export interface AccountsOptions {
   /** The next `load` starts from the configuration again. */
   reload: () => void
   passwords: PasswordHashing
-  isBreached: (password: string) => Promise<PasswordStanding>
+  isBreached: IsBreached
 }
 
 /** Runs one call of better-auth, and says what it says in our words. */
@@ -39,18 +39,6 @@ const run = async <T>(call: () => Promise<{ headers: Headers; response: T }>) =>
   } catch (error) {
     throw toPersonRefusal(error)
   }
-}
-
-/** Length first: the shortest of them need no list. @throws OAuthError */
-const checkNewPassword = async (
-  password: string,
-  isBreached: AccountsOptions['isBreached'],
-): Promise<void> => {
-  if (password.length < minPasswordLength) throw refusePerson('password_too_short')
-  if (password.length > maxPasswordLength) throw refusePerson('password_too_long')
-  const standing = await isBreached(password)
-  if (standing === 'breached') throw refusePerson('password_breached')
-  if (standing === 'unknown') throw refusePerson('password_unchecked')
 }
 
 const emailSchema = z.email().max(254)

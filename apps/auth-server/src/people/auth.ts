@@ -65,7 +65,7 @@ const sessionHooks = ({ find, config, now }: AuthOptions) => ({
   },
 })
 
-/** An organization's own identity provider says who its people are, also where sign-up is closed. */
+/** An organization's own identity provider says who its people are, also where sign-up is not open. */
 const isOrganizationSignIn = (path: string | undefined): boolean =>
   path?.startsWith('/sso/callback') ?? false
 
@@ -73,7 +73,7 @@ const userHooks = ({ config, join }: AuthOptions) => ({
   before: async <User extends object>(user: User, context: { path?: string } | null) => {
     // Within its own domain, which `checkDomain` holds it to, it is the word on addresses.
     if (isOrganizationSignIn(context?.path)) return { data: { ...user, emailVerified: true } }
-    if (config.sign_up === 'closed') throw new APIError('FORBIDDEN', { code: 'SIGN_UP_CLOSED' })
+    if (config.sign_up !== 'open') throw new APIError('FORBIDDEN', { code: 'SIGN_UP_CLOSED' })
     return { data: user }
   },
   after: async ({ id }: { id: string }) => {
@@ -201,7 +201,7 @@ const advanced = ({ issuer, newId, config }: AuthOptions) => ({
 
 const emailAndPassword = ({ config, passwords, letters, confirmEmail }: AuthOptions) => ({
   enabled: true,
-  disableSignUp: config.sign_up === 'closed',
+  disableSignUp: config.sign_up !== 'open',
   requireEmailVerification: config.require_verified_email,
   // Signing in at once would tell who has an account already.
   autoSignIn: false,

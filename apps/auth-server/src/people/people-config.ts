@@ -43,9 +43,13 @@ const oidcProvider = z.strictObject({
   scope: z.string().optional(),
 })
 
+const noSaml =
+  'must be "oidc": SAML is not spoken here. Take the OpenID side of the provider, or a bridge (docs/decisions/0020)'
+
 /** The identity provider of one organization: who signs in there is a member here. */
 const ssoProvider = z.strictObject({
   provider_id: providerId,
+  protocol: z.literal('oidc', { error: noSaml }).default('oidc'),
   tenant_id: tenantId,
   /** Of the e-mail addresses that sign in there. */
   domain: z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'must be a domain such as acme.test'),
@@ -69,8 +73,11 @@ const breachedPasswords = z.strictObject({
 const maxLifetimeHours = 24 * 365
 
 export const peopleConfig = z.strictObject({
-  /** Closed: only `users` of this file, and people of an organization's identity provider. */
-  sign_up: z.enum(['open', 'closed']).default('closed'),
+  /**
+   * Besides `users` of this file and people of an organization's identity provider: anybody, whoever has
+   * the letter of an invitation, or nobody.
+   */
+  sign_up: z.enum(['open', 'invited', 'closed']).default('invited'),
   /** Whoever signs up becomes a member of it. */
   default_tenant_id: tenantId.optional(),
   require_verified_email: z.boolean().default(true),

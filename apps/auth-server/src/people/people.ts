@@ -9,6 +9,7 @@ import { type Accounts, createAccounts } from './accounts.js'
 import type { Auth, PersonPrefix } from './auth.js'
 import { createBreachedPasswords } from './breached-passwords.js'
 import { hashAhead } from './hash-ahead.js'
+import { createInvitedSignUp, type InvitedSignUp } from './invited-sign-up.js'
 import { createLetters } from './letters.js'
 import { createLimits, type Limits } from './limits.js'
 import { type Mailer, missingMailer, printingMailer, webhookMailer } from './mailer.js'
@@ -40,6 +41,7 @@ export interface PeopleAtSignIn {
   accounts: Accounts
   limits: Limits
   organizations: Organizations
+  invitedSignUp: InvitedSignUp
   config: PeopleConfig
 }
 
@@ -124,5 +126,7 @@ export const openPeople = (options: PeopleOptions): PeopleAtSignIn => {
   const accounts = createAccounts({ load, reload, passwords, isBreached })
   const limits = createLimits(store, now)
   const organizations = createOrganizations({ store, letters, limits, newId, now })
-  return { people, accounts, limits, organizations, config }
+  const shared = { store, config, passwords, isBreached, join, newId, now }
+  const invitedSignUp = createInvitedSignUp(shared)
+  return { people, accounts, limits, organizations, invitedSignUp, config }
 }

@@ -6,6 +6,7 @@ const statusByReason = {
   email_not_verified: 403,
   person_disabled: 403,
   sign_up_closed: 403,
+  account_exists: 409,
   password_too_short: 400,
   password_too_long: 400,
   password_breached: 400,

@@ -2,6 +2,9 @@
 
 const targets = ['/authorize', '/account', '/device', '/logout']
 
+/** What a link to an invitation leads to. */
+export const invitationPath = '/account/invitation'
+
 /** Longer than any authorization request that a URL can carry. */
 const maxLength = 16_384
 
@@ -22,4 +25,11 @@ export const safeReturnTo = (text: string | undefined, base: string): string => 
     (target) => path === `${base}${target}` || path.startsWith(`${base}${target}/`),
   )
   return isOurs ? text : fallback
+}
+
+/** The secret of the letter, for somebody who is on the way to an invitation. */
+export const invitationTokenIn = (returnTo: string, base: string): string | undefined => {
+  const [path, query = ''] = returnTo.split('?', 2)
+  if (path !== `${base}${invitationPath}`) return undefined
+  return new URLSearchParams(query).get('token')?.slice(0, 100) ?? undefined
 }

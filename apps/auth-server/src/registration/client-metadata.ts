@@ -32,18 +32,24 @@ const words = z.array(z.string().max(100)).max(maxItems)
 /** Turns what is written behind a name around: on a page, those would be our words. Unicode UAX #9. */
 const turnsText = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/
 
-const shownName = cleanText(200).refine(
+/** How a client is called on a page. */
+export const shownName = cleanText(200).refine(
   (name) => !turnsText.test(name),
   'must not turn text around',
 )
 
-/** Members for the eyes of people. */
-export const displayMembers = {
-  client_name: shownName.optional(),
+/** Links and the picture on the page that asks a person. */
+export const pageMembers = {
   client_uri: webPage.optional(),
   logo_uri: webPage.optional(),
   policy_uri: webPage.optional(),
   tos_uri: webPage.optional(),
+}
+
+/** Members for the eyes of people. */
+export const displayMembers = {
+  client_name: shownName.optional(),
+  ...pageMembers,
   contacts: z.array(cleanText(200)).max(maxItems).optional(),
 }
 

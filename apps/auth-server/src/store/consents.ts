@@ -35,6 +35,9 @@ export interface Agreement {
   expires_at: Date | undefined
 }
 
+/** More than anybody reads on one page. */
+export const consentsPerPage = 20
+
 export const consentBudget = (consentId: string): string => `consent:${consentId}`
 
 const columns = `c.id, c.subject, c.client_id, c.tenant_id, c.scope, c.resources, c.granted, c.limits,
@@ -206,12 +209,12 @@ export const consentsStore = ({ read, drizzle, urgent }: Database) => ({
     return row && parse(row)
   },
 
-  /** All live ones of a person, the newest first. */
-  listLive: async (subject: string, now: Date): Promise<Consent[]> => {
+  /** Live ones of a person, the newest first. @returns one more than a page when there is a next one */
+  listLive: async (subject: string, now: Date, page = 0): Promise<Consent[]> => {
     const rows = await read(
       `select ${columns} from consents c where ${isAlive} and c.subject = $2
-       order by c.created_at desc, c.id limit 200`,
-      [now.toISOString(), subject],
+       order by c.created_at desc, c.id limit $3::text::int offset $4::text::int`,
+      [now.toISOString(), subject, String(consentsPerPage + 1), String(page * consentsPerPage)],
     )
     return rows.map(parse)
   },

@@ -44,10 +44,19 @@ export interface DelegationFilter {
   limit: number
 }
 
-const columns = `
-  select id, lineage, tenant_id, subject, actor, act, scope, resources, limits, budget_ids,
-    expires_at, revoked_at, parent_id, rule_ids, created_at
-  from delegations`
+/** What hangs from consents of one person, by their budgets. */
+export interface UnderBudgets {
+  subject: string
+  budgetIds: readonly string[]
+  /** Of each budget. */
+  skip: number
+  limit: number
+}
+
+const columnList = `id, lineage, tenant_id, subject, actor, act, scope, resources, limits, budget_ids,
+  expires_at, revoked_at, parent_id, rule_ids, created_at`
+
+const columns = `select ${columnList} from delegations`
 
 const parse = (row: Row): Delegation => {
   const optional = Object.fromEntries(
@@ -56,10 +65,28 @@ const parse = (row: Row): Delegation => {
   return { ...optional, limits: agentLimitsSchema.parse(row.limits) } as Delegation
 }
 
+/** Neither this nor anything above it has ended. */
+const isLive = `d.revoked_at is null
+    and (d.expires_at is null or d.expires_at > $1::text::timestamptz)
+    and not exists (
+      select from delegations above where above.id = any(d.lineage) and (above.revoked_at is not null
+        or above.expires_at <= $1::text::timestamptz))`
+
+/** One pass over what was lent for a person, whatever the number of budgets that are asked for. */
+const underBudgets = `
+  select * from (
+    select ${columnList}, drawn.budget_id, row_number() over (
+      partition by drawn.budget_id order by d.created_at desc, d.id desc) as place
+    from delegations d cross join lateral unnest(d.budget_ids) as drawn(budget_id)
+    where d.subject = $2::text and d.parent_id is not null
+      and drawn.budget_id = any($3::text[]) and ${isLive}
+  ) ranked
+  where place > $4::int and place <= $5::int
+  order by place`
+
 const listStatement = `
   ${columns} d
-  where d.revoked_at is null
-    and (d.expires_at is null or d.expires_at > $1::text::timestamptz)
+  where ${isLive}
     and d.tenant_id is not distinct from $2::text
     and ($3::text is null or d.subject = $3::text or exists (
       select from delegations above where above.id = any(d.lineage) and above.actor = $3::text))
@@ -67,9 +94,6 @@ const listStatement = `
     and ($5::text is null or d.actor = $5::text)
     and ($6::text is null or $6::text = any(d.lineage))
     and ($7::text is null or (d.created_at, d.id) < ($7::text::timestamptz, $8::text))
-    and not exists (
-      select from delegations above where above.id = any(d.lineage) and (above.revoked_at is not null
-        or above.expires_at <= $1::text::timestamptz))
   order by d.created_at desc, d.id desc
   limit $9::int`
 
@@ -117,6 +141,19 @@ export const delegationsStore = ({ read, report, drizzle }: Database) => ({
       limit,
     ])
     return rows.map(parse)
+  },
+
+  /** For each of these budgets what draws on it, the newest first, without the roots. */
+  listUnder: async (
+    { subject, budgetIds, skip, limit }: UnderBudgets,
+    now: Date,
+  ): Promise<Map<string, Delegation[]>> => {
+    const values = [now.toISOString(), subject, budgetIds, skip, skip + limit]
+    const found = new Map<string, Delegation[]>(budgetIds.map((id) => [id, []]))
+    for (const { budget_id: id, place: _, ...row } of await report(underBudgets, values)) {
+      found.get(String(id))?.push(parse(row))
+    }
+    return found
   },
 
   /** When each was last used: a token issued for it, or a reservation made on it. */

@@ -37,6 +37,12 @@ export interface FoundInvitation {
   organization: string
 }
 
+/** Whom a link is for, and whether they need an account first. */
+export interface InvitedAddress {
+  email: string
+  hasAccount: boolean
+}
+
 /** Alive: pending, not too old, and whoever sent it may still invite. */
 const isOpen = `i.status = 'pending' and i.expires_at > $2::text::timestamptz and not t.disabled
   and exists (select from members m join users inviter on inviter.id = m.user_id
@@ -57,6 +63,32 @@ const accept = `
     on conflict do nothing
   )
   select tenant_id from taken`
+
+/** One statement: with an account of that address, or a dead link, nothing is made. */
+const signUp = `
+  with made as (
+    insert into users (id, email, email_verified, name, created_at, updated_at)
+    select $3, i.email, true, $4, $2::text::timestamptz, $2::text::timestamptz
+    from invitations i join tenants t on t.tenant_id = i.tenant_id
+    where i.token_hash = $1 and ${isOpen}
+    on conflict (email) do nothing
+    returning id, created_at
+  ), credential as (
+    insert into accounts
+      (id, user_id, provider_id, account_id, password_hash, created_at, updated_at)
+    select $5, id, 'credential', id, $6, created_at, created_at from made
+  )
+  select id from made`
+
+export interface InvitedPerson {
+  tokenHash: string
+  /** `usr_…` */
+  sub: string
+  /** `acc_…` */
+  accountId: string
+  name: string
+  passwordHash: string
+}
 
 const standing = async (
   drizzle: Drizzle,
@@ -133,6 +165,23 @@ export const invitationsStore = ({ drizzle, read, write }: Database) => ({
       [tokenHash, now.toISOString()],
     )
     return row as FoundInvitation | undefined
+  },
+
+  findAddress: async (tokenHash: string, now: Date): Promise<InvitedAddress | undefined> => {
+    const [row] = await read(
+      `select i.email, exists (select from users u where u.email = i.email) as has_account
+       from invitations i join tenants t on t.tenant_id = i.tenant_id
+       where i.token_hash = $1 and ${isOpen}`,
+      [tokenHash, now.toISOString()],
+    )
+    return row && { email: String(row.email), hasAccount: row.has_account === true }
+  },
+
+  /** Makes the account of whoever was invited. @returns false when there is one, or nothing to join */
+  signUp: async (person: InvitedPerson, now: Date): Promise<boolean> => {
+    const { tokenHash, sub, name, accountId, passwordHash } = person
+    const values = [tokenHash, now.toISOString(), sub, name, accountId, passwordHash]
+    return (await write(signUp, values)).length > 0
   },
 
   /** Once, by the confirmed owner of the address. @returns the organization that they are in now */

@@ -1,5 +1,5 @@
 /** Locks and reads what a batch of the ledger touches. */
-import { type BudgetPeriod, budgetPeriods } from '@behalf/protocol'
+import { type BudgetPeriod, budgetPeriods, personPrefix } from '@behalf/protocol'
 import type {
   Budget,
   KeptAnswer,
@@ -120,6 +120,10 @@ const readAlive = `
   where d.id = any($1::text[]) and d.revoked_at is null
     and (d.expires_at is null or d.expires_at > $2::text::timestamptz)
     and not exists (select from tenants t where t.tenant_id = d.tenant_id and t.disabled)
+    -- What a person lends as a member of an organization ends with the membership, whoever took it away.
+    and (not starts_with(d.subject, '${personPrefix}') or exists (select from users u
+      where u.id = d.subject and not u.disabled and (d.tenant_id is null or exists (
+        select from members m where m.user_id = u.id and m.tenant_id = d.tenant_id))))
   order by d.id
   for share of d`
 

@@ -71,6 +71,7 @@ export interface FieldProps {
   /** What is wrong with it. */
   fault?: string | undefined
   required?: boolean
+  readonly?: boolean
   autocomplete?: string
   autofocus?: boolean
   inputmode?: 'text' | 'email' | 'numeric' | 'decimal'

@@ -99,11 +99,14 @@ export const SignInPage: FC<SignInPageProps> = (props) => {
 export interface SignUpPageProps extends FormPage {
   email?: string | undefined
   name?: string | undefined
+  /** The address is that of the letter, and no other. */
+  invited?: boolean
 }
 
 export const SignUpPage: FC<SignUpPageProps> = ({ base, token, returnTo, ...props }) => (
   <Page title={texts.signUp.title}>
     <Problem text={props.problem} />
+    {props.invited ? <p>{texts.signUp.invited}</p> : null}
     <Form action={`${base}/sign-up`} token={token}>
       <input type="hidden" name="return_to" value={returnTo} />
       <Field
@@ -124,6 +127,7 @@ export const SignUpPage: FC<SignUpPageProps> = ({ base, token, returnTo, ...prop
         autocapitalize="none"
         maxlength={254}
         required
+        readonly={props.invited === true}
       />
       <NewPassword label={texts.people.password} />
       <Button>{texts.people.signUp}</Button>

@@ -52,11 +52,13 @@ input:not([type=checkbox], [type=radio]), select {
   width: 100%; min-height: 2.75rem; padding: .5rem .75rem; margin-top: .3rem; font: inherit;
   color: inherit; background: var(--field); border: 1px solid var(--edge); border-radius: .5rem;
 }
+input[readonly] { background: transparent; border-style: dashed; color: var(--soft); }
 input[aria-invalid=true] { border-color: var(--error); border-width: 2px; }
 .choice {
   display: flex; gap: .75rem; align-items: flex-start; padding: .7rem .8rem; margin: .4rem 0 0;
   border: 1px solid var(--line); border-radius: .5rem; font-weight: 400; cursor: pointer;
 }
+.choice + button { margin-top: .75rem; }
 .choice:has(:checked) { border-color: var(--accent); background: var(--info-ground); }
 .choice input { width: 1.15rem; height: 1.15rem; margin: .2rem 0 0; flex: none;
   accent-color: var(--accent); }
@@ -86,6 +88,9 @@ a.button + a.button { margin-top: .75rem; }
 .card > :first-child { margin-top: 0; }
 .card > :last-child { margin-bottom: 0; }
 .card ul { margin: 0; padding-left: 1.25rem; }
+.card .links { margin: 1rem 0; padding: .75rem 0 0; }
+.card li { margin: .35rem 0 .75rem; }
+.card .links li { margin: .35rem 0; }
 .hint + .row { margin-top: .75rem; }
 .facts { margin: 0 0 1rem; }
 .facts dt { color: var(--soft); font-size: .9rem; }

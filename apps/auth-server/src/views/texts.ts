@@ -37,6 +37,9 @@ const signUp = {
   passwordHint: 'At least 8 characters. A few unrelated words make a good one.',
   toSignIn: 'I have an account',
   closed: 'Accounts are made by whoever runs this server. Ask them for one.',
+  closedButInvited:
+    'An account is for who is invited. Ask an administrator of your organization for an invitation, and open the link in its letter.',
+  invited: 'You are invited. Choose a password, and then you are asked whether you want to join.',
   doneTitle: 'Look into your mail',
   done: (email: string) =>
     `If ${email} was new here, a letter with a link is on its way to it. Open the link, and you can sign in.`,
@@ -159,6 +162,8 @@ const refusals = {
     'Your e-mail address is not confirmed yet. We have sent you a new link; open it first.',
   person_disabled: 'This account is switched off. Ask whoever runs this server.',
   sign_up_closed: 'Accounts are made by whoever runs this server. Ask them for one.',
+  account_exists:
+    'There is an account with this address already. Sign in with it, or set a new password by “I forgot my password”.',
   password_too_short: 'That is too short: take at least 8 characters.',
   password_too_long: 'That is too long: take at most 256 characters.',
   password_breached:

@@ -1,31 +1,15 @@
-/**
- * Every page as people see it: light and dark, on a phone and on a desk. axe looks for what keeps somebody
- * out. With `BEHALF_SCREENSHOTS=<folder>` the pictures are kept.
- */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import axe from 'axe-core'
+/** Every page as people see it. */
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, test } from 'vitest'
 import { basic, secretOf } from '../harness.js'
 import { hasChromium, launchChromium } from './chromium.js'
-import { openWorld, startAuthorization, type World } from './world.js'
+import { look as lookAt } from './look.js'
+import { openWorld, redeemAt, startAuthorization, type World } from './world.js'
 
 const alice = { email: 'alice@acme.test', password: 'correct horse battery' }
 
-/** In two organizations, and an application beside the agent. */
 const more = {
   users: [{ ...alice, name: 'Alice', tenant_id: 'acme', org_role: 'owner' }],
-}
-
-const sizes = { phone: { width: 390, height: 844 }, desk: { width: 1280, height: 800 } }
-
-const folder = process.env.BEHALF_SCREENSHOTS
-
-interface Finding {
-  id: string
-  impact: string | null | undefined
-  nodes: string[]
 }
 
 describe.skipIf(!hasChromium)('in Chromium', () => {
@@ -37,7 +21,6 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     world = await openWorld(more)
     browser = await launchChromium()
     context = await browser.newContext()
-    if (folder) mkdirSync(folder, { recursive: true })
   })
   // A page of its own: one that is still on its way somewhere would not go where the next test wants.
   beforeEach(async () => {
@@ -50,39 +33,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     await world?.close()
   })
 
-  const findings = async (): Promise<Finding[]> => {
-    const { violations } = (await page.evaluate(
-      "axe.run({ resultTypes: ['violations'] })",
-    )) as axe.AxeResults
-    return violations.map(({ id, impact, nodes }) => ({
-      id,
-      impact,
-      nodes: nodes.map(({ html }) => html),
-    }))
-  }
-
-  const isCutOff = (): Promise<unknown> =>
-    page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth')
-
-  const keepPicture = async (name: string): Promise<void> => {
-    if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
-  }
-
-  /** The page that is open now, in all four. What axe finds on a phone it would find on a desk. */
-  const look = async (name: string): Promise<void> => {
-    await page.evaluate(axe.source)
-    for (const [size, viewport] of Object.entries(sizes)) {
-      await page.setViewportSize(viewport)
-      expect([name, size, await isCutOff()]).toEqual([name, size, false])
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme })
-        if (size === 'phone')
-          expect([name, colorScheme, await findings()]).toEqual([name, colorScheme, []])
-        await keepPicture(`${name}-${size}-${colorScheme}`)
-      }
-    }
-  }
-
+  const look = (name: string): Promise<void> => lookAt(page, name)
   const open = (path: string) => page.goto(`${world.issuer}${path}`)
   const press = (name: string) => page.getByRole('button', { name, exact: true }).click()
 
@@ -161,8 +112,16 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
   })
 
   test('what a person can look at when they have signed in', async () => {
+    for (let time = 0; time < 6; time += 1) {
+      const { pkce, url } = startAuthorization(world)
+      await page.goto(url)
+      await redeemAt(world, page.url(), pkce)
+    }
     await open('/account')
     await look('account')
+    await page.getByRole('link', { name: 'Show all that is acting under it' }).click()
+    await page.getByText('All that may act for you').waitFor()
+    await look('account-consent')
     await open('/account/organization')
     await look('organization')
     await open('/account/security')

@@ -107,13 +107,14 @@ const openTools = (issuer: string, resource: string) => {
   return { guard, listener }
 }
 
-export const openWorld = async (more: object = {}) => {
+/** @param host a name where passkeys are wanted: no browser makes one for an IP address */
+export const openWorld = async (more: object = {}, host = '127.0.0.1') => {
   const [tools, agent, database] = await Promise.all([open(), openAgent(), createDatabase()])
   const resource = `${tools.origin}/mcp`
   const letters: Letter[] = []
   const server = await startServer({
     databaseUrl: database.url,
-    host: '127.0.0.1',
+    host,
     port: 0,
     secret: serverSecret,
     config: parseConfig(JSON.stringify(configOf(resource, agent.redirectUri, more)), {}),
