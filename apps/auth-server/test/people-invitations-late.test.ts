@@ -154,3 +154,30 @@ test('only those that wait are counted against the bound: none that is answered,
   expect(await all.forge(olga, 'invitations', one)).toBe(429)
   await write(`delete from invitations where email like '%.test' and email not like '%@acme.test'`)
 })
+
+test('an address is written to ten times in a day at most, whatever organizations write', async () => {
+  const one = { windowSeconds: 86_400, now: server.clock.now() }
+  const name = 'invitation:email:dora@acme.test'
+  for (let time = 0; time < 9; time += 1) await server.deps.store.attempts.count({ name, ...one })
+  const fields = { email: 'dora@acme.test', role: 'member', do: 'invite' }
+  expect(await all.forge(await all.enter('olga'), 'invitations', fields)).toBe(303)
+  const gina = { ...fields, tenant_id: 'globex' }
+  expect(await all.forge(await all.enter('gina'), 'invitations', gina)).toBe(429)
+  expect(all.letters).toHaveLength(1)
+})
+
+test('nobody is made a member by a form that their own page has not shown', async () => {
+  await all.addPerson('emil')
+  const link = await invite('emil')
+  const emil = await all.enter('emil')
+  const token = tokenIn(link)
+  const foreign = await all.csrfOf(await all.enter('emil'))
+  for (const csrf of ['', 'made up', foreign]) {
+    expect((await emil.post('/account/invitation', { csrf, token })).status).toBe(403)
+  }
+  const elsewhere = { Origin: 'https://evil.example' }
+  const own = { csrf: await all.csrfOf(emil), token }
+  expect((await emil.post('/account/invitation', own, elsewhere)).status).toBe(403)
+  expect(await all.roleOf('emil')).toBeUndefined()
+  expect(await send(emil, link)).toBe(303)
+})
