@@ -29,7 +29,7 @@ test.each([
   [{ people: { sign_up: 'maybe' } }, /people\.sign_up: /],
   [
     { people: { sso: [{ ...sso, protocol: 'saml' }] } },
-    /people\.sso\[0\]\.protocol: must be "oidc": SAML is not spoken here\. .*docs\/decisions\/0020/,
+    /people\.sso\[0\]\.protocol: must be "oidc": SAML is not spoken here\. .*docs\/decisions\/0021/,
   ],
   [{ people: { default_tenant_id: 'x' } }, /people\.default_tenant_id: "x" is not among tenants/],
   [{ people: { session_lifetime_hours: 0 } }, /people\.session_lifetime_hours: /],

@@ -44,7 +44,7 @@ const oidcProvider = z.strictObject({
 })
 
 const noSaml =
-  'must be "oidc": SAML is not spoken here. Take the OpenID side of the provider, or a bridge (docs/decisions/0020)'
+  'must be "oidc": SAML is not spoken here. Take the OpenID side of the provider, or a bridge (docs/decisions/0021)'
 
 /** The identity provider of one organization: who signs in there is a member here. */
 const ssoProvider = z.strictObject({
