@@ -1,5 +1,5 @@
 /** A tiny API on `node:http` that serves only who has a token for it. */
-import type { createServer, Server } from 'node:http'
+import type { createServer } from 'node:http'
 import { createVerifier } from '@behalf/verifier'
 import { behalf, callerOf } from '@behalf/verifier/express'
 
@@ -34,13 +34,3 @@ export const createApi = (issuer: string, resource: string): Api => {
     close: verifier.close,
   }
 }
-
-/** Listens first and serves later, since the API's name is where it listens. */
-export const listen = (server: Server): Promise<number> =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      resolve(typeof address === 'object' && address ? address.port : 0)
-    })
-  })

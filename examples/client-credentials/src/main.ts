@@ -1,14 +1,17 @@
 /** Runs the agent against a real authorization server and a real API, and checks what they say. */
 import { deepStrictEqual, strictEqual } from 'node:assert'
 import { createServer } from 'node:http'
+import { closeAll, listen, startAuthServer } from '@behalf/example-stage'
 import { createResearcher } from './agent.js'
-import { createApi, listen } from './api.js'
-import { startAuthServer } from './auth-server.js'
+import { createApi } from './api.js'
 
 const server = createServer()
 const port = await listen(server)
 const url = `http://127.0.0.1:${port}/docs`
-const { issuer, stop } = await startAuthServer(port)
+const { issuer, stop } = await startAuthServer({
+  config: new URL('../behalf.config.json', import.meta.url),
+  ports: new Map([[4100, port]]),
+})
 const api = createApi(issuer, url)
 server.on('request', api.listener ?? (() => {}))
 
@@ -26,7 +29,6 @@ try {
   console.log('✔ with a wrong secret there is no token')
 } finally {
   api.close()
-  server.closeAllConnections()
-  server.close()
+  closeAll([server])
   await stop()
 }

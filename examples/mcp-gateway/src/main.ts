@@ -1,38 +1,21 @@
 /** Runs the gateway, the server behind it and an agent that calls the first, and checks it all. */
 import { match, strictEqual } from 'node:assert'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { createAgent } from '@behalf/client'
+import { closeAll, freePort, listen, startAuthServer } from '@behalf/example-stage'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { startAuthServer } from './auth-server.js'
 import { createDocsServer } from './docs-server.js'
 import { createGateway } from './gateway.js'
-
-const listen = async (server: Server, port = 0): Promise<number> => {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', resolve)
-  })
-  return (server.address() as AddressInfo).port
-}
-
-/** A port that is free now: a server's name must be known before it can be started. */
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  const port = await listen(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const [gatewayPort, docsPort] = [await freePort(), await freePort()]
 const gatewayUrl = `http://127.0.0.1:${gatewayPort}/mcp`
 const docsUrl = `http://127.0.0.1:${docsPort}/mcp`
-const { issuer, stop } = await startAuthServer(
-  new Map([
+const { issuer, stop } = await startAuthServer({
+  config: new URL('../behalf.config.json', import.meta.url),
+  ports: new Map([
     [4121, gatewayPort],
     [4122, docsPort],
   ]),
-)
+})
 const docs = createDocsServer({
   issuer,
   resource: docsUrl,
@@ -88,9 +71,6 @@ try {
   console.log('✔ both draw on one budget: the third search is refused, and the agent can read why')
 } finally {
   await docs.giveBack()
-  for (const server of [gateway, docs]) {
-    server.closeAllConnections()
-    server.close()
-  }
+  closeAll([gateway, docs])
   await stop()
 }

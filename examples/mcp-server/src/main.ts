@@ -1,11 +1,8 @@
 /** Runs the four servers and an agent that calls them, and checks it all. */
 import { deepStrictEqual, match, strictEqual } from 'node:assert'
-import type { Server } from 'node:http'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { closeAll, freePort, listen, startAuthServer } from '@behalf/example-stage'
 import { runConformance, tokensFrom } from '@behalf/mcp/conformance'
 import { budgetKey, denialKey } from '@behalf/mcp/server'
-import { startAuthServer } from './auth-server.js'
 import { type Answer, createResearcher, type Tools } from './clients.js'
 import { startExpress } from './express.js'
 import { startHono } from './hono.js'
@@ -19,26 +16,11 @@ const kinds = [
   { name: 'Express', start: startExpress },
 ]
 
-const listen = async (server: Server, port = 0): Promise<number> => {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', resolve)
-  })
-  return (server.address() as AddressInfo).port
-}
-
-/** A port that is free now: a server's name must be known before it can be started. */
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  const port = await listen(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 const opened = await Promise.all(kinds.map(async (kind) => ({ ...kind, port: await freePort() })))
-const { issuer, stop } = await startAuthServer(
-  new Map(opened.map(({ port }, index) => [4101 + index, port])),
-)
+const { issuer, stop } = await startAuthServer({
+  config: new URL('../behalf.config.json', import.meta.url),
+  ports: new Map(opened.map(({ port }, index) => [4101 + index, port])),
+})
 const clientSecret = 'example-secret-of-the-docs-server'
 const places = opened.map(({ name, start, port }) => {
   const url = `http://127.0.0.1:${port}/mcp`
@@ -103,9 +85,6 @@ try {
   for (const { name, tools } of connected) await checkFree(name, tools)
   for (const { tools } of connected) await tools.close()
 } finally {
-  for (const { server } of places) {
-    server.closeAllConnections()
-    server.close()
-  }
+  closeAll(places.map(({ server }) => server))
   await stop()
 }

@@ -1,9 +1,8 @@
 /** An application through which people work. It has no secret, so PKCE is all it has. RFC 7636. */
+
 import { createHash, randomBytes } from 'node:crypto'
 import { discover } from '@behalf/client'
-
-/** Takes a person to a URL, and says where they came back. */
-export type Person = (url: URL) => Promise<URL>
+import type { Person } from '@behalf/example-stage'
 
 const redirectUri = 'http://127.0.0.1:6276/callback'
 

@@ -1,36 +1,21 @@
 /** Runs one server, and three people of two tenants who look at its tools, and checks what they see. */
 import { deepStrictEqual, match, strictEqual } from 'node:assert'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { closeAll, createPerson, freePort, listen, startAuthServer } from '@behalf/example-stage'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { startAuthServer } from './auth-server.js'
 import { signIn } from './desktop.js'
-import { createPerson } from './person.js'
 import { createWorkServer } from './server.js'
-
-const listen = async (server: Server, port = 0): Promise<number> => {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', resolve)
-  })
-  return (server.address() as AddressInfo).port
-}
-
-/** A port that is free now: a server's name must be known before it can be started. */
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  const port = await listen(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const port = await freePort()
 const resource = `http://127.0.0.1:${port}/mcp`
-const { issuer, stop } = await startAuthServer(new Map([[4131, port]]))
+const { issuer, stop } = await startAuthServer({
+  config: new URL('../behalf.config.json', import.meta.url),
+  ports: new Map([[4131, port]]),
+})
 const server = createWorkServer({ issuer, resource })
 
 const connect = async (email: string, scope: string): Promise<Client> => {
-  const token = await signIn({ issuer, resource, scope }, createPerson(issuer, email))
+  const person = createPerson(issuer, { email, password: 'correct horse battery' })
+  const token = await signIn({ issuer, resource, scope }, person)
   const client = new Client({ name: 'desktop', version: '1.0.0' })
   const requestInit = { headers: { Authorization: `Bearer ${token}` } }
   await client.connect(new StreamableHTTPClientTransport(new URL(resource), { requestInit }))
@@ -72,7 +57,6 @@ try {
   console.log('✔ what is not shown cannot be called either')
   await Promise.all([alice.close(), bob.close(), carol.close()])
 } finally {
-  server.closeAllConnections()
-  server.close()
+  closeAll([server])
   await stop()
 }

@@ -1,6 +1,8 @@
 /** An agent that a person lets act for them, and that calls other agents in their name. */
+
 import { createHash, randomBytes } from 'node:crypto'
 import { type Agent, createAgent, discover } from '@behalf/client'
+import type { Person } from '@behalf/example-stage'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 
 export interface AgentSettings {
@@ -10,9 +12,6 @@ export interface AgentSettings {
   /** The agents that it may ask. */
   resources: readonly string[]
 }
-
-/** Takes a person to a URL, and says where they came back. */
-export type Person = (url: URL) => Promise<URL>
 
 const redirectUri = 'http://127.0.0.1:6276/callback'
 

@@ -1,35 +1,17 @@
 /** Runs three agents behind their guards and one that may call them, and checks who gets in. */
 import { match, strictEqual } from 'node:assert'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { closeAll, createPerson, freePort, listen, startAuthServer } from '@behalf/example-stage'
 import { actFor, callWork } from './agent.js'
-import { createAlice } from './alice.js'
-import { startAuthServer } from './auth-server.js'
 import { createSubAgent } from './sub-agent.js'
-
-const listen = async (server: Server, port = 0): Promise<number> => {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', resolve)
-  })
-  return (server.address() as AddressInfo).port
-}
-
-/** A port that is free now: a server's name must be known before it can be started. */
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  const port = await listen(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const names = ['plan', 'code', 'test'] as const
 const ports = [await freePort(), await freePort(), await freePort()] as const
 const urls = ports.map((port) => `http://127.0.0.1:${port}/mcp`)
 const [planner = '', coder = '', tester = ''] = urls
-const { issuer, stop } = await startAuthServer(
-  new Map(ports.map((port, index) => [4111 + index, port])),
-)
+const { issuer, stop } = await startAuthServer({
+  config: new URL('../behalf.config.json', import.meta.url),
+  ports: new Map(ports.map((port, index) => [4111 + index, port])),
+})
 const subAgents = names.map((name, index) =>
   createSubAgent({ name, issuer, resource: urls[index] ?? '' }),
 )
@@ -49,7 +31,10 @@ const settingsOf = (clientId: string, clientSecret: string) => ({
 
 try {
   for (const [index, server] of subAgents.entries()) await listen(server, ports[index])
-  const alice = createAlice(issuer)
+  const alice = createPerson(issuer, {
+    email: 'alice@acme.test',
+    password: 'correct horse battery',
+  })
   const orchestrator = await actFor(
     settingsOf('orchestrator', 'example-secret-of-the-orchestrator'),
     alice,
@@ -72,9 +57,6 @@ try {
   strictEqual(await statusOf(planner, own), 403)
   console.log('✔ nor does the orchestrator when it acts for nobody')
 } finally {
-  for (const server of subAgents) {
-    server.closeAllConnections()
-    server.close()
-  }
+  closeAll(subAgents)
   await stop()
 }

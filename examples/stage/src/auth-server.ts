@@ -7,26 +7,34 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const program = fileURLToPath(new URL('../../../apps/auth-server/dist/main.js', import.meta.url))
-const config = new URL('../behalf.config.json', import.meta.url)
+
+export interface AuthServerOptions {
+  /** The `behalf.config.json` of the example. */
+  config: URL
+  /** What stands in for the ports of that file, so that the example runs wherever they are taken. */
+  ports: ReadonlyMap<number, number>
+}
 
 export interface AuthServer {
   issuer: string
   stop: () => Promise<void>
 }
 
-/** @param port stands in for 4100, so that the example runs wherever that is taken */
-const writeConfig = async (folder: string, port: number): Promise<string> => {
+const writeConfig = async (folder: string, { config, ports }: AuthServerOptions) => {
   const path = join(folder, 'behalf.config.json')
-  const text = await readFile(config, 'utf8')
-  await writeFile(path, text.replaceAll('127.0.0.1:4100', `127.0.0.1:${port}`))
+  let text = await readFile(config, 'utf8')
+  for (const [written, port] of ports) {
+    text = text.replaceAll(`127.0.0.1:${written}/`, `127.0.0.1:${port}/`)
+  }
+  await writeFile(path, text)
   return path
 }
 
-export const startAuthServer = async (port: number): Promise<AuthServer> => {
+export const startAuthServer = async (options: AuthServerOptions): Promise<AuthServer> => {
   const folder = await mkdtemp(join(tmpdir(), 'behalf-example-'))
   const child = spawn(process.execPath, [program], {
     env: {
-      BEHALF_CONFIG: await writeConfig(folder, port),
+      BEHALF_CONFIG: await writeConfig(folder, options),
       DATABASE_URL: 'memory:',
       PORT: '0',
       LOG_LEVEL: 'error',

@@ -1,7 +1,12 @@
-/** Alice at her browser: signs in, reads what is asked, says yes. By the forms of the real pages. */
-import type { Person } from './agent.js'
+/** A person at a browser: signs in, reads what is asked, says yes. By the forms of the real pages. */
 
-const signIn = { email: 'alice@acme.test', password: 'correct horse battery' }
+export interface Credentials {
+  email: string
+  password: string
+}
+
+/** Follows an authorization request to its end. @returns where the browser is sent, with the code */
+export type Person = (start: URL) => Promise<URL>
 
 /** What the browser would send if she pressed the button. */
 const fieldsOf = (html: string): Record<string, string> => {
@@ -34,12 +39,12 @@ const createBrowser = (issuer: string) => {
   }
 }
 
-export const createAlice = (issuer: string): Person => {
+export const createPerson = (issuer: string, credentials: Credentials): Person => {
   const browse = createBrowser(issuer)
   const answerPage = async (url: URL, html: string): Promise<Response> => {
     const [, action] = /<form[^>]*\saction="([^"]+)"/.exec(html) ?? []
     if (action === undefined) throw new Error(`${url.pathname} asks nothing`)
-    const answer: object = action.endsWith('/sign-in') ? signIn : { decision: 'allow' }
+    const answer: object = action.endsWith('/sign-in') ? credentials : { decision: 'allow' }
     return browse(new URL(action, url), { ...fieldsOf(html), ...answer })
   }
   return async (start) => {
