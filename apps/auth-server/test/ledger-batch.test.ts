@@ -1,7 +1,9 @@
 /** What is decided in one batch: each on its own, whatever the others ask for. */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { createBook } from '../src/budgets/book.js'
+import { createBook, MissingBudgets } from '../src/budgets/book.js'
 import { touching } from '../src/budgets/work.js'
+import type { Database, Query } from '../src/store/database.js'
+import { ledgerStore } from '../src/store/ledger.js'
 import { writeChanges } from '../src/store/ledger-changes.js'
 import { readPage } from '../src/store/ledger-page.js'
 import { docs, mail, openTestServer, type TestServer } from './harness.js'
@@ -15,6 +17,8 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 const rounds = times(5, (index) => index)
+
+const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const openLeases = async (delegationId: string): Promise<Record<string, unknown>[]> =>
   server.database.read(`select id from leases where delegation_id = $1 and state = 'open'`, [
@@ -95,6 +99,43 @@ describe('one batch', () => {
       [[bad, one, other].map(({ delegation_id }) => delegation_id)],
     )
     expect(rows).toHaveLength(2)
+  })
+
+  test('lets the next one pass while it looks for what it lacks', async () => {
+    const [one, other] = [await lend(server, '1'), await lend(server, '1')]
+    const done = { status: 200, body: {} }
+    const { database, clock } = server
+    // Slow enough for the second to begin while the first is at work.
+    const slowly =
+      (query: Query): Query =>
+      async (text, params) => {
+        for (const _ of rounds) await soon()
+        return query(text, params)
+      }
+    const slow: Database = {
+      ...database,
+      ledger: (work) => database.ledger((query) => work(slowly(query))),
+    }
+    const { run } = ledgerStore(slow, clock.now)
+    const ask = ({ delegation_id: id }: { delegation_id: string }, decide = () => done) =>
+      run({
+        request: undefined,
+        touches: touching({ budgetIds: [id] }),
+        decide,
+      })
+    let decided = 0
+    const lacking = ask(one, () => {
+      decided += 1
+      if (decided === 1) throw new MissingBudgets([other.delegation_id])
+      return done
+    })
+    const following: Promise<unknown>[] = []
+    while (decided === 0) {
+      following.push(ask(other))
+      await soon()
+    }
+    await Promise.all([lacking, ...following])
+    expect(decided).toBe(2)
   })
 
   test('does not wait for ever for a budget that is not there', async () => {

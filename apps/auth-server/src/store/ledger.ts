@@ -137,6 +137,8 @@ const decideTogether = async (
     try {
       return await withRetry(() => database.ledger(decide))
     } catch (error) {
+      // Who comes next need not wait for what is done again, and on one connection must not be waited for.
+      next()
       if (round >= maxRounds) throw error
       if (error instanceof MissingBudgets) {
         periods.learn(error.ids)
