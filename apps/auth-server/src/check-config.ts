@@ -93,6 +93,11 @@ const checkResources = ({ resources, clients }: Config): string[] =>
 
 const ruleEnds = ['from', 'to'] as const
 
+const namedHomes = (homes: ReadonlyMap<string, string | undefined>): string =>
+  [...homes]
+    .map(([what, tenantId]) => `${what}: ${tenantId === undefined ? 'none' : `"${tenantId}"`}`)
+    .join(', ')
+
 /** The clients that a rule names must exist and, like the tenant that it says, belong together. */
 const checkRuleParties = (rule: RuleConfig, path: string, config: Config): string[] => {
   const find = (id: unknown) => config.clients.find(({ client_id }) => client_id === id)
@@ -101,9 +106,13 @@ const checkRuleParties = (rule: RuleConfig, path: string, config: Config): strin
     .filter((end) => !find(rule[end]))
     .map((end) => `${path}.${end}: "${rule[end]}" is not among clients`)
   if (missing.length > 0) return missing
-  const tenants = new Set(named.map((end) => find(rule[end])?.tenant_id))
-  if (rule.tenant_id !== undefined) tenants.add(rule.tenant_id)
-  if (tenants.size > 1) return [`${path}: from and to belong to different tenants`]
+  const homes = new Map<string, string | undefined>(
+    named.map((end) => [end, find(rule[end])?.tenant_id]),
+  )
+  if (rule.tenant_id !== undefined) homes.set('the rule', rule.tenant_id)
+  if (new Set(homes.values()).size > 1) {
+    return [`${path}: from and to belong to different tenants (${namedHomes(homes)})`]
+  }
   const isOpen = named.length === 0 && rule.tenant_id === undefined && config.tenants.length > 0
   return isOpen ? [`${path}.tenant_id: is missing, since neither end names a client`] : []
 }

@@ -233,7 +233,7 @@ describe('the file', () => {
     [
       ['delegation_rules', 0, 'to'],
       'desktop',
-      'delegation_rules[0]: from and to belong to different tenants',
+      'delegation_rules[0]: from and to belong to different tenants (from: "acme", to: none)',
     ],
     [
       ['delegation_rules', 0, 'max_delegation_depth'],
@@ -283,7 +283,7 @@ describe('the file', () => {
     const tenants = [...example.tenants, { tenant_id: 'globex' }]
     const rule = { from: 'orchestrator', to: '*', tenant_id: 'globex' }
     expect(() => check({ ...example, tenants, delegation_rules: [rule] })).toThrow(
-      'delegation_rules[0]: from and to belong to different tenants',
+      'from and to belong to different tenants (from: "acme", the rule: "globex")',
     )
     check({ ...example, delegation_rules: [{ ...rule, tenant_id: 'acme' }] })
   })

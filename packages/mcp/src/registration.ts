@@ -23,6 +23,18 @@ type Sold<Result> = Exclude<Result, { resultType: 'input_required' }>
 /** The guard's own options, and the SDK's of the same thing. */
 type Offer<Args, Result, C extends Caller, Config> = ToolOptions<Args, Sold<Result>, C> & Config
 
+/**
+ * A handler, told by the server. It is a conditional type for one reason: where it hangs from a type
+ * parameter as a whole, TypeScript reads it with the server already known, and `type: 'text'` in what is
+ * returned stays that word. As a function type whose parts are unknown yet it would become any text.
+ */
+type Handler<
+  S,
+  Register extends (...args: never[]) => unknown,
+  Args,
+  C extends Caller,
+> = S extends S ? Handle<Args, ResultOf<Register>, ContextOf<Register>, C> : never
+
 /** A tool for `server.registerTool`, or one that is registered at once. */
 export interface GuardTool extends MakeTool {
   <S extends ServesTools, Schema extends ArgsSchema, C extends Caller = Caller>(
@@ -30,7 +42,7 @@ export interface GuardTool extends MakeTool {
     name: string,
     rule: Offer<ArgsOf<Schema>, ResultOf<S['registerTool']>, C, ConfigOf<S['registerTool']>>,
     schema: Schema,
-    handler: Handle<ArgsOf<Schema>, ResultOf<S['registerTool']>, ContextOf<S['registerTool']>, C>,
+    handler: Handler<S, S['registerTool'], ArgsOf<Schema>, C>,
   ): ReturnType<S['registerTool']>
 }
 
@@ -50,12 +62,7 @@ export interface GuardResource extends MakeResource {
       C,
       ResourceConfigOf<S['registerResource']>
     >,
-    handler: Handle<
-      ResourceArgs,
-      ResultOf<S['registerResource']>,
-      ContextOf<S['registerResource']>,
-      C
-    >,
+    handler: Handler<S, S['registerResource'], ResourceArgs, C>,
   ): RegisteredResourceOf<S['registerResource'], Uri>
 }
 
@@ -66,11 +73,6 @@ export interface GuardPrompt extends MakePrompt {
     name: string,
     rule: Offer<ArgsOf<Schema>, ResultOf<S['registerPrompt']>, C, ConfigOf<S['registerPrompt']>>,
     schema: Schema,
-    handler: Handle<
-      ArgsOf<Schema>,
-      ResultOf<S['registerPrompt']>,
-      ContextOf<S['registerPrompt']>,
-      C
-    >,
+    handler: Handler<S, S['registerPrompt'], ArgsOf<Schema>, C>,
   ): ReturnType<S['registerPrompt']>
 }

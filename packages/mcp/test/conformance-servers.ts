@@ -1,7 +1,7 @@
 /** Our own servers, which trust an issuer of the test kit. */
 import type { RequestListener } from 'node:http'
 import { startTestIssuer, type TestIssuer, type ToolProbe } from '../src/conformance.js'
-import { type Guard, protectMcp } from '../src/server.js'
+import { type Guard, type ProtectMcpOptions, protectMcp } from '../src/server.js'
 import { faces } from './faces.js'
 import {
   createServerV1,
@@ -26,6 +26,8 @@ export interface OwnServer {
   /** One that needs a scope, where there is one. */
   tool?: ToolProbe | undefined
   joinDuplicateHeaders?: boolean
+  /** Its credentials at a ledger. The issuer of the kit has none. */
+  budget?: ProtectMcpOptions['budget']
 }
 
 const tool = { name: 'publish', scope: 'docs:write' }
@@ -49,10 +51,10 @@ export const ownServers: readonly OwnServer[] = [
   })),
 ]
 
-export const openOwn = async ({ serve, joinDuplicateHeaders = false }: OwnServer) => {
+export const openOwn = async ({ serve, joinDuplicateHeaders = false, budget }: OwnServer) => {
   const issuer = await startTestIssuer()
   const { url, use, close } = await open({ joinDuplicateHeaders })
-  const guard = protectMcp({ issuer: issuer.issuer, resource: url, scopes })
+  const guard = protectMcp({ issuer: issuer.issuer, resource: url, scopes, budget })
   use(await serve(guard))
   return {
     url,

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { runConformance } from '../src/conformance.js'
 import { type OwnServer, openOwn, ownServers } from './conformance-servers.js'
+import { createServerV1, serveV1 } from './servers.js'
 
 const failing = async (server: OwnServer): Promise<string[]> => {
   const { url, issuer, close } = await openOwn(server)
@@ -15,6 +16,21 @@ const failing = async (server: OwnServer): Promise<string[]> => {
 
 test.each(ownServers)('a guarded server fails no check: $name', async (server) => {
   expect(await failing(server)).toEqual([])
+})
+
+test('limits that a server counts elsewhere are not judged, and the report says why', async () => {
+  const budget = { clientId: 'docs-server', clientSecret: 'secret-of-the-docs-server' }
+  const serve: OwnServer['serve'] = (guard) => serveV1(guard, () => createServerV1(guard))
+  const { url, issuer, close } = await openOwn({ name: 'paid', serve, budget })
+  try {
+    const only = ['limits-exceeded-denial']
+    const { results } = await runConformance({ url, tokens: issuer, only })
+    expect(results).toMatchObject([
+      { status: 'skipped', seen: expect.stringContaining('without its ledger') },
+    ])
+  } finally {
+    await close()
+  }
 })
 
 test('without joinDuplicateHeaders, Node hides a second header from a fetch handler', async () => {

@@ -118,6 +118,34 @@ test('v2, from an object and from a raw shape', () => {
   tool(server, 'wrong', {}, undefined, () => ({ content: [{ type: 'smell', text: 'roses' }] }))
 })
 
+test('an answer is written as the SDK has it, with no word of TypeScript in it', () => {
+  const schema = z.object({ q: z.string() })
+  const [serverV1, serverV2] = [new McpServerV1(info), new McpServerV2(info)]
+  tool(serverV1, 'plain', {}, undefined, () => ({ content: [{ type: 'text', text: 'roses' }] }))
+  tool(serverV1, 'shape', {}, { q: z.string() }, async ({ q }) => ({
+    content: [{ type: 'text', text: q }],
+  }))
+  tool(serverV2, 'plain', {}, undefined, () => ({ content: [{ type: 'text', text: 'roses' }] }))
+  tool(
+    serverV2,
+    'object',
+    { cost: '0.01', action: 'docs.read' },
+    schema,
+    async ({ q }, caller) => ({
+      content: [{ type: 'text', text: `${q} ${caller.tenantId}` }],
+    }),
+  )
+  tool(serverV2, 'tiered', { visible: isTiered }, undefined, (_, { claims }) => ({
+    content: [{ type: 'text', text: claims.hardware_tier }],
+  }))
+  prompt(serverV1, 'ask', {}, { q: z.string() }, ({ q }) => ({
+    messages: [{ role: 'user', content: { type: 'text', text: q } }],
+  }))
+  prompt(serverV2, 'ask', {}, schema, ({ q }) => ({
+    messages: [{ role: 'user', content: { type: 'text', text: q } }],
+  }))
+})
+
 test('resources, with a URI and with a template', () => {
   const contents = (uri: URL) => ({ contents: [{ uri: uri.href, text: '' }] })
   const serverV1 = new McpServerV1(info)

@@ -67,7 +67,7 @@ const narrowResources = (allowed: readonly string[], wanted?: readonly string[])
     throw new OAuthError('invalid_target', {
       description: 'A resource asked for is not one that may be used here.',
       reason: 'resource_not_allowed',
-      hint: 'Name a resource that the delegation lists, spelt exactly as it is registered.',
+      hint: 'Name a resource that the client, or the delegation, lists, spelt exactly as it is registered.',
     })
   }
   return granted

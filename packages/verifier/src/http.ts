@@ -32,13 +32,14 @@ export const unavailable = (
     cause: options.cause,
   })
 
-/** What a log line says of an error: the stable reason, its words, and those of what is behind it. */
-export const why = (error: unknown): Record<string, string | undefined> => {
-  const { reason, message, cause } = Object(error) as Record<string, unknown>
+/** What a log line says of an error: the stable reason, its words, what to do, and what is behind it. */
+export const why = (error: unknown): Record<string, string> => {
+  const { reason, message, hint, cause } = Object(error) as Record<string, unknown>
   return {
     reason: String(reason ?? 'unexpected'),
     message: String(message ?? error),
-    cause: cause instanceof Error ? cause.message : undefined,
+    ...(typeof hint === 'string' && { hint }),
+    ...(cause instanceof Error && { cause: cause.message }),
   }
 }
 

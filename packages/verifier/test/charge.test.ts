@@ -232,6 +232,12 @@ describe('a refusal of the ledger', () => {
       code: 'server_error',
       reason: 'no_budget_endpoint',
     })
+    const hint = 'The metadata of the issuer names no agent_budget_endpoint.'
+    expect(log.error.mock.lastCall?.[1]).toEqual({
+      reason: 'no_budget_endpoint',
+      message: 'server_error: The ledger cannot be used by this server.',
+      hint,
+    })
   })
 })
 
