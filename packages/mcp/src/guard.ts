@@ -24,6 +24,7 @@ import {
   checkFlag,
   checkIssuer,
   checkName,
+  checkNames,
   clientOf,
   type ProtectMcpOptions,
 } from './options.js'
@@ -184,6 +185,7 @@ const createGate = (
 }
 
 const createParts = (options: ProtectMcpOptions) => {
+  checkNames(options)
   const issuer = checkIssuer(options.issuer)
   const resource = checkResource(options.resource)
   const scopes = checkAskedScopes(checkScopes(options.scopes))

@@ -42,7 +42,41 @@ export interface ProtectMcpOptions extends PassedOn {
   verifier?: Verifier | undefined
 }
 
+/** All of them: the compiler misses one that is forgotten here. */
+const known: Record<keyof ProtectMcpOptions, true> = {
+  algorithms: true,
+  allowedHosts: true,
+  allowedOrigins: true,
+  budget: true,
+  budgetStatus: true,
+  client: true,
+  cors: true,
+  fetch: true,
+  issuer: true,
+  jwks: true,
+  logger: true,
+  maxStalenessSeconds: true,
+  monotonic: true,
+  now: true,
+  pollSeconds: true,
+  requestsStatus: true,
+  resource: true,
+  resourceName: true,
+  revocation: true,
+  scopes: true,
+  sleep: true,
+  timeoutMs: true,
+  verifier: true,
+}
+
 const misuse = (problem: string): TypeError => new TypeError(`protectMcp: ${problem}`)
+
+/** A guard that overlooks a word of its configuration protects less than was meant. */
+export const checkNames = (options: object): void => {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name))
+  if (unknown === undefined) return
+  throw misuse(`unknown option "${unknown}". There are ${Object.keys(known).join(', ')}.`)
+}
 
 export const checkIssuer = (issuer: unknown): string => {
   if (typeof issuer !== 'string') throw misuse('issuer is missing.')

@@ -54,6 +54,10 @@ test.each([
   expect(() => make(more)).toThrow(TypeError)
 })
 
+test('refuses a word that it does not know, and says which there are', () => {
+  expect(() => make({ scope: 'docs:read' })).toThrow(/unknown option "scope".*\bscopes\b/)
+})
+
 test('says in the words of this package which credentials are none', () => {
   expect(() => make({ client: { clientId: 'docs-server' } })).toThrow(/protectMcp: client/)
 })
