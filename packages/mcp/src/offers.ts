@@ -6,11 +6,11 @@ import { createRunGuarded } from './charged.js'
 import { createRegistries } from './interception.js'
 import { createPrompt } from './prompt.js'
 import type { GuardPrompt, GuardResource, GuardTool } from './registration.js'
-import type { UriTemplateLike } from './registry.js'
+import { isTemplate, type TemplateEntry, type UriTemplateLike } from './registry.js'
 import { challengesByItself } from './request-handlers.js'
 import { createResource, type ResourceArgs } from './resource.js'
 import { createStepUp, type StepUp } from './step-up.js'
-import { createTool, type Guarding, type Handle, type IsVerified } from './tool.js'
+import { createTool, type Guarding, type Handle, type IsVerified, noArguments } from './tool.js'
 import { type AccessRule, checkRule, type ToolOptions } from './tool-rule.js'
 import { track } from './tracking.js'
 import { nobody } from './unknown.js'
@@ -78,6 +78,32 @@ const createPreparing = (isVerified: IsVerified) => {
 
 type Prepare = ReturnType<typeof createPreparing>
 
+type Callback = (...received: unknown[]) => never
+
+const isCallback = (value: unknown): value is Callback => typeof value === 'function'
+
+/**
+ * What takes the place of a handler by `update` of the SDK, and is written as the SDK has it: it is
+ * called like that, behind the rule that was there before.
+ */
+const guardLater =
+  (make: (handle: AnyHandle) => unknown) =>
+  (callback: unknown): unknown => {
+    if (!isCallback(callback)) throw misuse('what shall run must be a function.')
+    return make((args: unknown, _, context) =>
+      args === noArguments ? callback(context) : callback(args, context),
+    )
+  }
+
+const guardReadingLater =
+  (make: (handle: AnyHandle<ResourceArgs>) => unknown) =>
+  (callback: unknown): unknown => {
+    if (!isCallback(callback)) throw misuse('what shall run must be a function.')
+    return make(({ uri, variables }: ResourceArgs, _, context) =>
+      variables === noArguments ? callback(uri, context) : callback(uri, variables, context),
+    )
+  }
+
 interface Making {
   prepare: Prepare
   guarding: Guarding
@@ -90,7 +116,8 @@ const offerTool = ({ prepare, guarding, stepUp }: Making) => {
     const { rule, registry, config, challenges } = prepare(server, name, options)
     const whole = { ...config, ...(schema !== undefined && { inputSchema: schema }) }
     const registered = callOn(server, 'registerTool', [name, whole, make(options, handle)])
-    track(registered, { map: registry.tools, key: name, value: rule, member: 'name' })
+    const guard = guardLater((later) => make(options, later))
+    track(registered, { map: registry.tools, key: name, value: rule, member: 'name', guard })
     if (!challenges) stepUp.note(stepUp.known.tools, name, rule)
     return registered
   }
@@ -102,7 +129,8 @@ const offerPrompt = ({ prepare, guarding, stepUp }: Making) => {
     const { rule, registry, config, challenges } = prepare(server, name, options)
     const whole = { ...config, ...(schema !== undefined && { argsSchema: schema }) }
     const registered = callOn(server, 'registerPrompt', [name, whole, make(options, handle)])
-    track(registered, { map: registry.prompts, key: name, value: rule, member: 'name' })
+    const guard = guardLater((later) => make(options, later))
+    track(registered, { map: registry.prompts, key: name, value: rule, member: 'name', guard })
     if (!challenges) stepUp.note(stepUp.known.prompts, name, rule)
     return registered
   }
@@ -122,12 +150,18 @@ const offerResource = ({ prepare, guarding, stepUp }: Making) => {
     const { rule, registry, config, challenges } = prepare(server, name, options)
     const read = make(options, handle)
     const registered = callOn(server, 'registerResource', [name, uri, config, read])
+    const guard = guardReadingLater((later) => make(options, later))
     if (typeof uri === 'string') {
-      track(registered, { map: registry.resources, key: uri, value: rule, member: 'uri' })
+      track(registered, { map: registry.resources, key: uri, value: rule, member: 'uri', guard })
       if (!challenges) stepUp.note(stepUp.known.resources, uri, rule)
     } else {
-      const entry = { rule, template: uri }
-      track(registered, { map: registry.templates, key: name, value: entry, member: 'name' })
+      const entry: TemplateEntry = { rule, template: uri }
+      const follow = (changes: object): void => {
+        const template: unknown = Reflect.get(changes, 'template')
+        if (isTemplate(template)) entry.template = template
+      }
+      const templates = registry.templates
+      track(registered, { map: templates, key: name, value: entry, member: 'name', guard, follow })
       if (!challenges) stepUp.noteTemplate(name, entry)
     }
     return registered

@@ -7,7 +7,8 @@ import {
 } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { McpServer as McpServerV2 } from '@modelcontextprotocol/server'
 import { describe, expect, test } from 'vitest'
-import { type AuthInfo, denialKey, protectMcp, type Visible } from '../src/server.js'
+import { denialKey, protectMcp, type Visible } from '../src/server.js'
+import { talkTo } from './talk.js'
 
 const options = { issuer: 'https://auth.example', resource: 'https://api.example/mcp' }
 
@@ -102,34 +103,6 @@ test.each<[string, unknown]>([
   expect(() => guard.tool({ visible: visible as Visible }, () => text(''))).toThrow(TypeError)
   expect(() => guard.prompt({ visible: visible as Visible }, () => ({}))).toThrow(TypeError)
 })
-
-const message = (method: string, params: object, id: number) => ({
-  jsonrpc: '2.0',
-  id,
-  method,
-  params,
-})
-
-/** A server object with a caller at the other end, and no transport that anybody wrote. */
-const talkTo = async (server: McpServerV1 | McpServerV2, authInfo: AuthInfo | undefined) => {
-  const waiting = new Map<unknown, (answer: Record<string, unknown>) => void>()
-  const transport = {
-    onmessage: undefined as ((message: unknown, extra: unknown) => void) | undefined,
-    start: async () => undefined,
-    close: async () => undefined,
-    send: async (sent: object) => {
-      waiting.get(Reflect.get(sent, 'id'))?.(sent as Record<string, unknown>)
-    },
-  }
-  await server.connect(transport as never)
-  let last = 0
-  return (method: string, params: object = {}) =>
-    new Promise<Record<string, unknown>>((resolve) => {
-      last += 1
-      waiting.set(last, resolve)
-      transport.onmessage?.(message(method, params, last), { authInfo })
-    })
-}
 
 const info = { name: 'docs', version: '1.0.0' }
 const noTools = { capabilities: { tools: {} } }
