@@ -271,6 +271,22 @@ describe('an answer', () => {
     })
   })
 
+  test('that is no address shows its code to nobody', async () => {
+    const { authProvider, page } = await asked()
+    const { pathname, search } = callbackTo(page)
+    for (const address of [
+      `${pathname}x${search}`,
+      `http://[${search}`,
+      `//evil.example${search}`,
+    ]) {
+      const error: unknown = await authProvider.answer(address).catch((reason) => reason)
+      expect(error).toMatchObject({ reason: 'wrong_callback' })
+      expect(inspect(error)).not.toContain('code-1')
+    }
+    // As a server on the redirect address finds it in a request.
+    expect((await authProvider.answer(`${pathname}${search}`)).code).toBe('code-1')
+  })
+
   test('to no question is refused', async () => {
     expect(await reasonOf(provider().answer(`${redirectUrl}?code=a&state=b`))).toBe('no_sign_in')
   })
