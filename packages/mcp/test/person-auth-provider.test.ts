@@ -200,6 +200,17 @@ describe.each([
     expect(pages.map(({ pathname }) => pathname)).toEqual(['/authorize'])
   })
 
+  test('renews with the client that the SDK has kept', async () => {
+    const metadata = Object(world.as.script.metadata)
+    world.as.script.metadata = { ...metadata, client_id_metadata_document_supported: true }
+    const clientMetadataUrl = 'https://desktop.example/client.json'
+    const authProvider = provider({ client: undefined, clientMetadataUrl })
+    await signIn(authProvider)
+    seconds += 280
+    expect((await authProvider.tokens())?.access_token).toBe('token-2')
+    expect(world.as.tokenRequests().at(-1)?.form.get('client_id')).toBe(clientMetadataUrl)
+  })
+
   test('CLI-11: a refresh token of one server is not sent to another', async () => {
     const authProvider = provider()
     await signIn(authProvider)
@@ -349,6 +360,35 @@ describe('a refresh token', () => {
     expect(world.evil.seen).toEqual([])
     const shown = inspect([authProvider, error], { depth: 9, showHidden: true })
     expect(shown + JSON.stringify([authProvider, error])).not.toMatch(/refresh-\d|token-\d|code-1/)
+  })
+
+  test('takes no secret to another server than the client is registered at', async () => {
+    await signIn(provider())
+    const before = world.as.tokenRequests().length
+    seconds += 280
+    const moved = { client_id: 'desktop', client_secret: 'sekrit-of-the-new-server' }
+    const configured = provider({ client: moved, expectedIssuer: 'https://new.example' })
+    expect(await configured.tokens()).toBeUndefined()
+    const registered = provider({ client: undefined, expectedIssuer: undefined })
+    await registered.saveClientInformation({ ...moved, issuer: 'https://new.example' })
+    expect((await registered.tokens())?.access_token).toBe('token-1')
+    expect(world.as.tokenRequests()).toHaveLength(before)
+  })
+
+  test('brings nothing back that was forgotten meanwhile', async () => {
+    const authProvider = provider()
+    await signIn(authProvider)
+    seconds += 280
+    const { token } = world.as.script
+    let forgetting: Promise<void> | undefined
+    world.as.script.token = (form) => {
+      forgetting = authProvider.invalidateCredentials('all')
+      return token(form)
+    }
+    await authProvider.tokens()
+    await forgetting
+    expect([...kept.keys()]).toEqual([])
+    expect(await authProvider.tokens()).toBeUndefined()
   })
 
   test('that is over sends the person to sign in again', async () => {
