@@ -13,7 +13,7 @@ import { createStepUp, type StepUp } from './step-up.js'
 import { createTool, type Guarding, type Handle, type IsVerified, noArguments } from './tool.js'
 import { type AccessRule, checkRule, type ToolOptions } from './tool-rule.js'
 import { track } from './tracking.js'
-import { nobody } from './unknown.js'
+import { isNobody } from './unknown.js'
 
 // Whichever SDK the types of a call are of, this is what is read of it.
 type Options<Args = never> = ToolOptions<Args, never>
@@ -36,7 +36,7 @@ const checkServer = (server: object): object => {
 }
 
 const checkName = (name: string): string => {
-  if (typeof name === 'string' && name !== '' && name !== nobody) return name
+  if (typeof name === 'string' && name !== '' && !isNobody(name)) return name
   throw misuse('what is registered needs a name.')
 }
 

@@ -131,6 +131,24 @@ describe.each(makers)('on a server object of $generation', ({ make }) => {
     expect(JSON.stringify(called)).toContain('Tool after not found')
   })
 
+  test('a hidden resource is unknown however its address is written', async () => {
+    const { guard, authInfo } = await enter()
+    const server = make() as McpServerV1
+    const hidden = { visible: { tenants: ['globex'] } }
+    guard.resource(server, 'vault', 'docs://vault/a', hidden, () => ({ contents: [] }))
+    const ask = await talkTo(server, authInfo)
+    const tell = async (uri: string) => JSON.stringify((await ask('resources/read', { uri })).error)
+    for (const write of [
+      (name: string) => ` docs://${name}/a `,
+      (name: string) => `DOCS://${name}/a`,
+      (name: string) => `docs:\n//${name}/b/../a`,
+      (name: string) => `docs://${name}/a`,
+    ]) {
+      const known = await tell(write('vault'))
+      expect(known.replaceAll('vault', 'other')).toBe(await tell(write('other')))
+    }
+  })
+
   test('a tool of one guard is not shown to who came through another', async () => {
     const [one, other] = [await enter(), await enter({ ...alice })]
     const server = make() as McpServerV1
