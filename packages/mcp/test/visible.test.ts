@@ -190,6 +190,17 @@ test('a completion needs the scope of what it is for', async () => {
   })
 })
 
+test('a body that somebody else reads is left to them', async () => {
+  const { guard } = await enter()
+  const server = new McpServerV1(info)
+  guard.tool(server, 'publish', { scope: 'docs:write' }, undefined, () => text('published'))
+  const headers = { 'content-type': 'application/json' }
+  const request = new Request(options.resource, { method: 'POST', headers, body: '{}' })
+  request.body?.getReader()
+  const answer = await guard.fetch(() => new Response('handled'))(request)
+  expect(await answer.text()).toBe('handled')
+})
+
 test('what could never work is refused when it is said', async () => {
   const { guard } = await enter()
   expect(() => guard.tool({} as McpServerV1, 'search', {}, undefined, () => text(''))).toThrow(
