@@ -4,6 +4,7 @@ import { challengedScope, isChallenged } from './access.js'
 import { callerIn, type ToolContext } from './auth-info.js'
 import { createRunGuarded } from './charged.js'
 import { createRegistries } from './interception.js'
+import { isListed } from './lists.js'
 import { createPrompt } from './prompt.js'
 import type { GuardPrompt, GuardResource, GuardTool } from './registration.js'
 import { isTemplate, type TemplateEntry, type UriTemplateLike } from './registry.js'
@@ -136,6 +137,25 @@ const offerPrompt = ({ prepare, guarding, stepUp }: Making) => {
   }
 }
 
+/**
+ * The same template, whose list is made for those alone who see the template: what is in it need not fit
+ * the template, and would be of no rule.
+ */
+const listingFor = (
+  template: UriTemplateLike,
+  rule: AccessRule,
+  isVerified: IsVerified,
+): UriTemplateLike => {
+  const list: unknown = Reflect.get(template, 'listCallback')
+  if (typeof list !== 'function') return template
+  const value = (context: ToolContext, ...rest: readonly unknown[]): unknown => {
+    const caller = callerIn(context)
+    const isShown = isListed(rule, isVerified(caller) ? caller : undefined)
+    return isShown ? Reflect.apply(list, template, [context, ...rest]) : { resources: [] }
+  }
+  return Object.create(template, { listCallback: { value } })
+}
+
 type ResourceOffer = [
   server: object,
   name: string,
@@ -149,16 +169,20 @@ const offerResource = ({ prepare, guarding, stepUp }: Making) => {
   return (...[server, name, uri, options, handle]: ResourceOffer) => {
     const { rule, registry, config, challenges } = prepare(server, name, options)
     const read = make(options, handle)
-    const registered = callOn(server, 'registerResource', [name, uri, config, read])
+    const shown = (template: UriTemplateLike) => listingFor(template, rule, guarding.isVerified)
+    const place = typeof uri === 'string' ? uri : shown(uri)
+    const registered = callOn(server, 'registerResource', [name, place, config, read])
     const guard = guardReadingLater((later) => make(options, later))
     if (typeof uri === 'string') {
       track(registered, { map: registry.resources, key: uri, value: rule, member: 'uri', guard })
       if (!challenges) stepUp.note(stepUp.known.resources, uri, rule)
     } else {
       const entry: TemplateEntry = { rule, template: uri }
-      const follow = (changes: object): void => {
+      const follow = (changes: object): object => {
         const template: unknown = Reflect.get(changes, 'template')
-        if (isTemplate(template)) entry.template = template
+        if (!isTemplate(template)) return {}
+        entry.template = template
+        return { template: shown(template) }
       }
       const templates = registry.templates
       track(registered, { map: templates, key: name, value: entry, member: 'name', guard, follow })

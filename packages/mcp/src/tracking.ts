@@ -8,8 +8,8 @@ interface Tracked<Value> {
   member: 'name' | 'uri'
   /** Puts the same rule around what shall run from now on. */
   guard: (callback: unknown) => unknown
-  /** What else of an update the value has to follow. */
-  follow?: (changes: object) => void
+  /** What else of an update the value has to follow, and what the SDK gets in its place. */
+  follow?: (changes: object) => object
 }
 
 type Update = (changes: unknown) => unknown
@@ -33,10 +33,13 @@ export const track = <Value>(registered: unknown, tracked: Tracked<Value>): void
     if (!isObject(changes)) return Reflect.apply(update, registered, [changes])
     const next: unknown = Reflect.get(changes, member)
     const callback: unknown = Reflect.get(changes, 'callback')
-    const guarded = callback === undefined ? changes : { ...changes, callback: guard(callback) }
+    const guarded = {
+      ...changes,
+      ...(callback !== undefined && { callback: guard(callback) }),
+      ...follow?.(changes),
+    }
     // Before it is there, and gone only after it is.
     if (typeof next === 'string') map.set(next, value)
-    follow?.(changes)
     const result = Reflect.apply(update, registered, [guarded])
     const hasLeft = next !== undefined && next !== key
     if (hasLeft && map.get(key) === value) map.delete(key)

@@ -19,10 +19,13 @@ const messages = { messages: [] }
 const contents = { contents: [{ uri: 'docs://vault', text: 'gold' }] }
 const ofGlobex = { visible: { tenants: ['globex'] } }
 
+type List = () => { resources: { uri: string; name: string }[] }
+
 const makers = [
   {
     generation: 'v1',
     make: () => new McpServerV1(info, capabilities),
+    listing: (uri: string, list: List) => new ResourceTemplateV1(uri, { list }),
     template: (uri: string) =>
       new ResourceTemplateV1(uri, { list: undefined, complete: { id: () => ['gold'] } }),
   },
@@ -30,6 +33,8 @@ const makers = [
     generation: 'v2',
     // One of the two: what is done here, both generations do alike.
     make: () => new McpServerV2(info, capabilities) as unknown as McpServerV1,
+    listing: (uri: string, list: List) =>
+      new ResourceTemplateV2(uri, { list }) as unknown as ResourceTemplateV1,
     template: (uri: string) =>
       new ResourceTemplateV2(uri, {
         list: undefined,
@@ -38,7 +43,7 @@ const makers = [
   },
 ]
 
-describe.each(makers)('on a server of $generation', ({ make, template }) => {
+describe.each(makers)('on a server of $generation', ({ make, template, listing }) => {
   const enter = async () => {
     const guard = guardOf()
     const authInfo = await letIn(guard, {})
@@ -102,6 +107,19 @@ describe.each(makers)('on a server of $generation', ({ make, template }) => {
     const ref = { type: 'ref/resource', uri: 'docs://new/{id}' }
     const completed = await ask('completion/complete', { ref, argument: { name: 'id', value: '' } })
     expect(JSON.stringify(completed)).not.toContain('gold')
+  })
+
+  test('a hidden template lists nothing, even what does not fit it', async () => {
+    const { guard, server, authInfo } = await enter()
+    const list = () => ({ resources: [{ uri: 'docs://cellar/a/b', name: 'gold' }] })
+    const cellar = listing('docs://cellar/{id}', list)
+    const page = guard.resource(server, 'cellar', cellar, ofGlobex, () => contents)
+    const ask = await talkTo(server, authInfo)
+    expect(await shown(ask)).not.toContain('gold')
+    page.update({ template: listing('docs://cave/{id}', list) })
+    expect(await shown(ask)).not.toContain('gold')
+    guard.resource(server, 'open', listing('docs://open/{id}', list), {}, () => contents)
+    expect(await shown(ask)).toContain('gold')
   })
 
   test('what runs in its place later is guarded as well', async () => {
