@@ -9,7 +9,7 @@ import {
   type DelegatedToken,
   type Fetch,
 } from '@behalf/client'
-import { formatScope } from '@behalf/protocol'
+import { agentLimitsClaim, agentLimitsSchema, formatScope } from '@behalf/protocol'
 import type { Caller } from '@behalf/verifier'
 import { withJSON } from './auth-info.js'
 import { untilAborted } from './until-aborted.js'
@@ -75,6 +75,15 @@ const keyOf = (caller: Caller, resource: string, options: ExchangeForOptions): s
   return JSON.stringify([caller.token, resource, formatScope(words(options.scope)), limits])
 }
 
+/**
+ * Read once, as the exchange reads them: what would be another text there is another token here, and
+ * nothing that happens to the object later changes a renewal.
+ */
+const readLimits = (limits: ExchangeForOptions['limits']): ExchangeForOptions['limits'] => {
+  const result = agentLimitsSchema.safeParse(limits)
+  return result.success ? agentLimitsClaim(result.data) : limits
+}
+
 type Exchange = (
   caller: Caller,
   resource: string,
@@ -103,11 +112,11 @@ const createExchange = (agent: Agent, maxEntries: number): Exchange => {
       throw error
     }
   }
-  return async (caller, resource, options) => {
-    const { scope, limits, signal } = options
+  return async (caller, resource, { scope, limits: given, signal }) => {
     signal?.throwIfAborted()
+    const limits = readLimits(given)
     const pull = () => agent.pull({ token: caller.token, resource, scope, limits })
-    return untilAborted(fresh(keyOf(caller, resource, options), pull), signal)
+    return untilAborted(fresh(keyOf(caller, resource, { scope, limits }), pull), signal)
   }
 }
 

@@ -63,7 +63,7 @@ export const isCutList = (method: string, registry: Registry): boolean =>
 const isEntry = (value: unknown): value is Entry => typeof value === 'object' && value !== null
 
 /** Listed is what can be used, and what is marked as what it is. */
-const isListed = (rule: AccessRule, caller: Caller | undefined): boolean =>
+export const isListed = (rule: AccessRule, caller: Caller | undefined): boolean =>
   caller !== undefined &&
   !isHidden(rule, caller) &&
   (rule.unavailable === 'mark' || standingOf(rule, caller) === 'allowed')

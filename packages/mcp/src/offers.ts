@@ -4,16 +4,17 @@ import { challengedScope, isChallenged } from './access.js'
 import { callerIn, type ToolContext } from './auth-info.js'
 import { createRunGuarded } from './charged.js'
 import { createRegistries } from './interception.js'
+import { isListed } from './lists.js'
 import { createPrompt } from './prompt.js'
 import type { GuardPrompt, GuardResource, GuardTool } from './registration.js'
-import type { UriTemplateLike } from './registry.js'
+import { isTemplate, type TemplateEntry, type UriTemplateLike } from './registry.js'
 import { challengesByItself } from './request-handlers.js'
 import { createResource, type ResourceArgs } from './resource.js'
 import { createStepUp, type StepUp } from './step-up.js'
-import { createTool, type Guarding, type Handle, type IsVerified } from './tool.js'
+import { createTool, type Guarding, type Handle, type IsVerified, noArguments } from './tool.js'
 import { type AccessRule, checkRule, type ToolOptions } from './tool-rule.js'
 import { track } from './tracking.js'
-import { nobody } from './unknown.js'
+import { isNobody } from './unknown.js'
 
 // Whichever SDK the types of a call are of, this is what is read of it.
 type Options<Args = never> = ToolOptions<Args, never>
@@ -36,7 +37,7 @@ const checkServer = (server: object): object => {
 }
 
 const checkName = (name: string): string => {
-  if (typeof name === 'string' && name !== '' && name !== nobody) return name
+  if (typeof name === 'string' && name !== '' && !isNobody(name)) return name
   throw misuse('what is registered needs a name.')
 }
 
@@ -78,6 +79,32 @@ const createPreparing = (isVerified: IsVerified) => {
 
 type Prepare = ReturnType<typeof createPreparing>
 
+type Callback = (...received: unknown[]) => never
+
+const isCallback = (value: unknown): value is Callback => typeof value === 'function'
+
+/**
+ * What takes the place of a handler by `update` of the SDK, and is written as the SDK has it: it is
+ * called like that, behind the rule that was there before.
+ */
+const guardLater =
+  (make: (handle: AnyHandle) => unknown) =>
+  (callback: unknown): unknown => {
+    if (!isCallback(callback)) throw misuse('what shall run must be a function.')
+    return make((args: unknown, _, context) =>
+      args === noArguments ? callback(context) : callback(args, context),
+    )
+  }
+
+const guardReadingLater =
+  (make: (handle: AnyHandle<ResourceArgs>) => unknown) =>
+  (callback: unknown): unknown => {
+    if (!isCallback(callback)) throw misuse('what shall run must be a function.')
+    return make(({ uri, variables }: ResourceArgs, _, context) =>
+      variables === noArguments ? callback(uri, context) : callback(uri, variables, context),
+    )
+  }
+
 interface Making {
   prepare: Prepare
   guarding: Guarding
@@ -90,7 +117,8 @@ const offerTool = ({ prepare, guarding, stepUp }: Making) => {
     const { rule, registry, config, challenges } = prepare(server, name, options)
     const whole = { ...config, ...(schema !== undefined && { inputSchema: schema }) }
     const registered = callOn(server, 'registerTool', [name, whole, make(options, handle)])
-    track(registered, { map: registry.tools, key: name, value: rule, member: 'name' })
+    const guard = guardLater((later) => make(options, later))
+    track(registered, { map: registry.tools, key: name, value: rule, member: 'name', guard })
     if (!challenges) stepUp.note(stepUp.known.tools, name, rule)
     return registered
   }
@@ -102,10 +130,30 @@ const offerPrompt = ({ prepare, guarding, stepUp }: Making) => {
     const { rule, registry, config, challenges } = prepare(server, name, options)
     const whole = { ...config, ...(schema !== undefined && { argsSchema: schema }) }
     const registered = callOn(server, 'registerPrompt', [name, whole, make(options, handle)])
-    track(registered, { map: registry.prompts, key: name, value: rule, member: 'name' })
+    const guard = guardLater((later) => make(options, later))
+    track(registered, { map: registry.prompts, key: name, value: rule, member: 'name', guard })
     if (!challenges) stepUp.note(stepUp.known.prompts, name, rule)
     return registered
   }
+}
+
+/**
+ * The same template, whose list is made for those alone who see the template: what is in it need not fit
+ * the template, and would be of no rule.
+ */
+const listingFor = (
+  template: UriTemplateLike,
+  rule: AccessRule,
+  isVerified: IsVerified,
+): UriTemplateLike => {
+  const list: unknown = Reflect.get(template, 'listCallback')
+  if (typeof list !== 'function') return template
+  const value = (context: ToolContext, ...rest: readonly unknown[]): unknown => {
+    const caller = callerIn(context)
+    const isShown = isListed(rule, isVerified(caller) ? caller : undefined)
+    return isShown ? Reflect.apply(list, template, [context, ...rest]) : { resources: [] }
+  }
+  return Object.create(template, { listCallback: { value } })
 }
 
 type ResourceOffer = [
@@ -121,13 +169,23 @@ const offerResource = ({ prepare, guarding, stepUp }: Making) => {
   return (...[server, name, uri, options, handle]: ResourceOffer) => {
     const { rule, registry, config, challenges } = prepare(server, name, options)
     const read = make(options, handle)
-    const registered = callOn(server, 'registerResource', [name, uri, config, read])
+    const shown = (template: UriTemplateLike) => listingFor(template, rule, guarding.isVerified)
+    const place = typeof uri === 'string' ? uri : shown(uri)
+    const registered = callOn(server, 'registerResource', [name, place, config, read])
+    const guard = guardReadingLater((later) => make(options, later))
     if (typeof uri === 'string') {
-      track(registered, { map: registry.resources, key: uri, value: rule, member: 'uri' })
+      track(registered, { map: registry.resources, key: uri, value: rule, member: 'uri', guard })
       if (!challenges) stepUp.note(stepUp.known.resources, uri, rule)
     } else {
-      const entry = { rule, template: uri }
-      track(registered, { map: registry.templates, key: name, value: entry, member: 'name' })
+      const entry: TemplateEntry = { rule, template: uri }
+      const follow = (changes: object): object => {
+        const template: unknown = Reflect.get(changes, 'template')
+        if (!isTemplate(template)) return {}
+        entry.template = template
+        return { template: shown(template) }
+      }
+      const templates = registry.templates
+      track(registered, { map: templates, key: name, value: entry, member: 'name', guard, follow })
       if (!challenges) stepUp.noteTemplate(name, entry)
     }
     return registered

@@ -6,8 +6,12 @@ export interface UriTemplateLike {
   uriTemplate: { match(uri: string): unknown; toString(): string }
 }
 
+export const isTemplate = (value: unknown): value is UriTemplateLike =>
+  typeof value === 'object' && value !== null && 'uriTemplate' in value
+
 export interface TemplateEntry {
   rule: AccessRule
+  /** Changes when the SDK gives it another. */
   template: UriTemplateLike
 }
 

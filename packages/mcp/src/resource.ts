@@ -4,7 +4,7 @@ import type { Caller } from '@behalf/verifier'
 import type { ToolContext } from './auth-info.js'
 import type { GuardedResult } from './charged.js'
 import { toRequestDenial } from './denial.js'
-import { type Guarding, guardHandler, type Handle } from './tool.js'
+import { type Guarding, guardHandler, type Handle, noArguments } from './tool.js'
 import { checkRule, type ToolOptions } from './tool-rule.js'
 
 /** What is read. */
@@ -42,7 +42,7 @@ export const refuseRequest = (error: OAuthError): never => {
 /** By their number, which the SDK decides by whether there is a template. */
 const readReceived = <Context>(received: readonly unknown[]): [ResourceArgs, Context] =>
   [
-    { uri: received[0], variables: received.length > 2 ? received[1] : {} },
+    { uri: received[0], variables: received.length > 2 ? received[1] : noArguments },
     received.at(-1),
   ] as unknown as [ResourceArgs, Context]
 

@@ -100,8 +100,9 @@ const readText = async (stream: ReadableStream<Uint8Array>): Promise<string | un
 const readBody = async (request: Request): Promise<unknown> => {
   if (request.method !== 'POST' || request.bodyUsed) return undefined
   if (!request.headers.get('content-type')?.includes('application/json')) return undefined
-  const { body } = request.clone()
   try {
+    // Throws where somebody else holds the body.
+    const { body } = request.clone()
     const text = body && (await readText(body))
     return text ? JSON.parse(text) : undefined
   } catch {

@@ -48,10 +48,13 @@ export interface Guarding {
   isVerified: IsVerified
 }
 
+/** What stands for arguments where there are none. One for all, so nobody may write on it. */
+export const noArguments: Readonly<Record<string, never>> = Object.freeze({})
+
 /** By their number, which the SDK decides by the schema and no client can change. */
 const readCall = <Args, Context>(received: readonly unknown[]): { args: Args; context: Context } =>
   ({
-    args: received.length > 1 ? received[0] : {},
+    args: received.length > 1 ? received[0] : noArguments,
     context: received.at(-1),
   }) as { args: Args; context: Context }
 

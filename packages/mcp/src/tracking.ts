@@ -1,4 +1,4 @@
-/** The rule of what is registered goes where it goes: the SDKs let it be renamed and removed later. */
+/** The rule of what is registered goes where it goes: the SDKs let it be changed and removed later. */
 
 interface Tracked<Value> {
   map: Map<string, Value>
@@ -6,6 +6,10 @@ interface Tracked<Value> {
   value: Value
   /** The member of an update that is the key. */
   member: 'name' | 'uri'
+  /** Puts the same rule around what shall run from now on. */
+  guard: (callback: unknown) => unknown
+  /** What else of an update the value has to follow, and what the SDK gets in its place. */
+  follow?: (changes: object) => object
 }
 
 type Update = (changes: unknown) => unknown
@@ -14,23 +18,32 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 
 const isUpdate = (value: unknown): value is Update => typeof value === 'function'
 
-const changeOf = (changes: unknown, member: string): unknown =>
-  isObject(changes) ? Reflect.get(changes, member) : undefined
-
-/** Remembers the rule, and follows what the SDK gave for it. */
+/**
+ * Remembers the rule, and follows what the SDK gave for it. Most of what the SDKs register stays under
+ * each name that it was given after the first, even when it is renamed or removed again. So only the
+ * first is forgotten: a rule for what is not there shows nothing to anybody.
+ */
 export const track = <Value>(registered: unknown, tracked: Tracked<Value>): void => {
-  const { map, value, member } = tracked
-  let { key } = tracked
+  const { map, key, value, member, guard, follow } = tracked
   map.set(key, value)
   if (!isObject(registered)) return
   const update: unknown = Reflect.get(registered, 'update')
   if (!isUpdate(update)) return
-  const follow: Update = (changes) => {
-    const next = changeOf(changes, member)
-    if (next !== undefined) map.delete(key)
-    if (typeof next === 'string') key = next
-    if (next !== null) map.set(key, value)
-    return Reflect.apply(update, registered, [changes])
+  const change: Update = (changes) => {
+    if (!isObject(changes)) return Reflect.apply(update, registered, [changes])
+    const next: unknown = Reflect.get(changes, member)
+    const callback: unknown = Reflect.get(changes, 'callback')
+    const guarded = {
+      ...changes,
+      ...(callback !== undefined && { callback: guard(callback) }),
+      ...follow?.(changes),
+    }
+    // Before it is there, and gone only after it is.
+    if (typeof next === 'string') map.set(next, value)
+    const result = Reflect.apply(update, registered, [guarded])
+    const hasLeft = next !== undefined && next !== key
+    if (hasLeft && map.get(key) === value) map.delete(key)
+    return result
   }
-  Reflect.set(registered, 'update', follow)
+  Reflect.set(registered, 'update', change)
 }

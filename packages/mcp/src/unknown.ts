@@ -1,16 +1,27 @@
 /** The answer to a name that does not exist, for one that shall seem so. */
 import type { ToolContext } from './auth-info.js'
+import { canonicalUri } from './registry.js'
 import type { MethodRequest, RequestHandler } from './request-handlers.js'
 
-/** A tool, a prompt and a URI that nobody has: nothing can be registered by this name. */
-export const nobody = 'dev.behalf:nobody'
+/**
+ * A tool, a prompt and a URI that nobody has: nothing can be registered by this name. Its second
+ * writing is what a URL parser makes of it, so that the answer shows which of the two the server says.
+ */
+const nobody = { asked: 'DEV.BEHALF:nobody', parsed: 'dev.behalf:nobody' } as const
+
+export const isNobody = (name: string): boolean => Object.values<string>(nobody).includes(name)
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null
 
-/** Wherever the server says the one name, say the other. */
+/** Wherever the server says the one name, say the other, in the same writing. */
 const rename = (value: unknown, name: string): unknown => {
-  if (typeof value === 'string') return value.replaceAll(nobody, () => name)
+  if (typeof value === 'string') {
+    return value
+      .split(nobody.asked)
+      .map((part) => part.replaceAll(nobody.parsed, () => canonicalUri(name)))
+      .join(name)
+  }
   if (Array.isArray(value)) return value.map((one) => rename(one, name))
   if (!isRecord(value)) return value
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, rename(one, name)]))
@@ -41,7 +52,7 @@ export const answerUnknown = async (
   { request, context, named }: { request: MethodRequest; context: ToolContext; named: Named },
 ): Promise<unknown> => {
   try {
-    const params = named.as(nobody)
+    const params = named.as(nobody.asked)
     return rename(await handler({ ...request, params }, context), named.name)
   } catch (error) {
     throw renameError(error, named.name)

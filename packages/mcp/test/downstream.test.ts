@@ -153,6 +153,25 @@ test('one exchange for all who ask the same for the same token, and another for 
   expect(exchanges).toBe(4)
 })
 
+test('limits count in whichever object they are', async () => {
+  class Frugal {
+    get cost_budget_usd() {
+      return '0.50'
+    }
+  }
+  const { caller } = await authInfoOf('writer')
+  const ask = async (limits?: object) =>
+    (await caller.exchangeFor(at('back').url, { limits })).limits.cost_budget_usd
+  await ask()
+  expect(await ask(new Frugal())).toBe(0.5)
+  expect(await ask({ cost_budget_usd: '0.5' })).toBe(0.5)
+  expect(exchanges).toBe(2)
+  const limits = { cost_budget_usd: '0.20' }
+  const kept = await caller.exchangeFor(at('back').url, { limits })
+  limits.cost_budget_usd = '0.90'
+  expect(new URLSearchParams((await kept.tokenRequest()).form).get('agent_limits')).toContain('0.2')
+})
+
 test('a token with less scope gets nothing of what its neighbour has', async () => {
   const narrow = async (scope: string) => {
     const token = await places.auth.token('writer', at('front').url, scope)

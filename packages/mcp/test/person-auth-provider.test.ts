@@ -200,6 +200,17 @@ describe.each([
     expect(pages.map(({ pathname }) => pathname)).toEqual(['/authorize'])
   })
 
+  test('renews with the client that the SDK has kept', async () => {
+    const metadata = Object(world.as.script.metadata)
+    world.as.script.metadata = { ...metadata, client_id_metadata_document_supported: true }
+    const clientMetadataUrl = 'https://desktop.example/client.json'
+    const authProvider = provider({ client: undefined, clientMetadataUrl })
+    await signIn(authProvider)
+    seconds += 280
+    expect((await authProvider.tokens())?.access_token).toBe('token-2')
+    expect(world.as.tokenRequests().at(-1)?.form.get('client_id')).toBe(clientMetadataUrl)
+  })
+
   test('CLI-11: a refresh token of one server is not sent to another', async () => {
     const authProvider = provider()
     await signIn(authProvider)
@@ -271,6 +282,22 @@ describe('an answer', () => {
     })
   })
 
+  test('that is no address shows its code to nobody', async () => {
+    const { authProvider, page } = await asked()
+    const { pathname, search } = callbackTo(page)
+    for (const address of [
+      `${pathname}x${search}`,
+      `http://[${search}`,
+      `//evil.example${search}`,
+    ]) {
+      const error: unknown = await authProvider.answer(address).catch((reason) => reason)
+      expect(error).toMatchObject({ reason: 'wrong_callback' })
+      expect(inspect(error)).not.toContain('code-1')
+    }
+    // As a server on the redirect address finds it in a request.
+    expect((await authProvider.answer(`${pathname}${search}`)).code).toBe('code-1')
+  })
+
   test('to no question is refused', async () => {
     expect(await reasonOf(provider().answer(`${redirectUrl}?code=a&state=b`))).toBe('no_sign_in')
   })
@@ -333,6 +360,35 @@ describe('a refresh token', () => {
     expect(world.evil.seen).toEqual([])
     const shown = inspect([authProvider, error], { depth: 9, showHidden: true })
     expect(shown + JSON.stringify([authProvider, error])).not.toMatch(/refresh-\d|token-\d|code-1/)
+  })
+
+  test('takes no secret to another server than the client is registered at', async () => {
+    await signIn(provider())
+    const before = world.as.tokenRequests().length
+    seconds += 280
+    const moved = { client_id: 'desktop', client_secret: 'sekrit-of-the-new-server' }
+    const configured = provider({ client: moved, expectedIssuer: 'https://new.example' })
+    expect(await configured.tokens()).toBeUndefined()
+    const registered = provider({ client: undefined, expectedIssuer: undefined })
+    await registered.saveClientInformation({ ...moved, issuer: 'https://new.example' })
+    expect((await registered.tokens())?.access_token).toBe('token-1')
+    expect(world.as.tokenRequests()).toHaveLength(before)
+  })
+
+  test('brings nothing back that was forgotten meanwhile', async () => {
+    const authProvider = provider()
+    await signIn(authProvider)
+    seconds += 280
+    const { token } = world.as.script
+    let forgetting: Promise<void> | undefined
+    world.as.script.token = (form) => {
+      forgetting = authProvider.invalidateCredentials('all')
+      return token(form)
+    }
+    await authProvider.tokens()
+    await forgetting
+    expect([...kept.keys()]).toEqual([])
+    expect(await authProvider.tokens()).toBeUndefined()
   })
 
   test('that is over sends the person to sign in again', async () => {

@@ -7,7 +7,8 @@ import {
 } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { McpServer as McpServerV2 } from '@modelcontextprotocol/server'
 import { describe, expect, test } from 'vitest'
-import { type AuthInfo, denialKey, protectMcp, type Visible } from '../src/server.js'
+import { denialKey, protectMcp, type Visible } from '../src/server.js'
+import { talkTo } from './talk.js'
 
 const options = { issuer: 'https://auth.example', resource: 'https://api.example/mcp' }
 
@@ -103,34 +104,6 @@ test.each<[string, unknown]>([
   expect(() => guard.prompt({ visible: visible as Visible }, () => ({}))).toThrow(TypeError)
 })
 
-const message = (method: string, params: object, id: number) => ({
-  jsonrpc: '2.0',
-  id,
-  method,
-  params,
-})
-
-/** A server object with a caller at the other end, and no transport that anybody wrote. */
-const talkTo = async (server: McpServerV1 | McpServerV2, authInfo: AuthInfo | undefined) => {
-  const waiting = new Map<unknown, (answer: Record<string, unknown>) => void>()
-  const transport = {
-    onmessage: undefined as ((message: unknown, extra: unknown) => void) | undefined,
-    start: async () => undefined,
-    close: async () => undefined,
-    send: async (sent: object) => {
-      waiting.get(Reflect.get(sent, 'id'))?.(sent as Record<string, unknown>)
-    },
-  }
-  await server.connect(transport as never)
-  let last = 0
-  return (method: string, params: object = {}) =>
-    new Promise<Record<string, unknown>>((resolve) => {
-      last += 1
-      waiting.set(last, resolve)
-      transport.onmessage?.(message(method, params, last), { authInfo })
-    })
-}
-
 const info = { name: 'docs', version: '1.0.0' }
 const noTools = { capabilities: { tools: {} } }
 const makers = [
@@ -156,6 +129,24 @@ describe.each(makers)('on a server object of $generation', ({ make }) => {
     expect(namesIn(await ask('tools/list'))).toEqual(['gone'])
     const called = await ask('tools/call', { name: 'after', arguments: {} })
     expect(JSON.stringify(called)).toContain('Tool after not found')
+  })
+
+  test('a hidden resource is unknown however its address is written', async () => {
+    const { guard, authInfo } = await enter()
+    const server = make() as McpServerV1
+    const hidden = { visible: { tenants: ['globex'] } }
+    guard.resource(server, 'vault', 'docs://vault/a', hidden, () => ({ contents: [] }))
+    const ask = await talkTo(server, authInfo)
+    const tell = async (uri: string) => JSON.stringify((await ask('resources/read', { uri })).error)
+    for (const write of [
+      (name: string) => ` docs://${name}/a `,
+      (name: string) => `DOCS://${name}/a`,
+      (name: string) => `docs:\n//${name}/b/../a`,
+      (name: string) => `docs://${name}/a`,
+    ]) {
+      const known = await tell(write('vault'))
+      expect(known.replaceAll('vault', 'other')).toBe(await tell(write('other')))
+    }
   })
 
   test('a tool of one guard is not shown to who came through another', async () => {
@@ -197,6 +188,17 @@ test('a completion needs the scope of what it is for', async () => {
     code: 403,
     data: { [denialKey]: { error: 'insufficient_scope', scope: 'docs:write' } },
   })
+})
+
+test('a body that somebody else reads is left to them', async () => {
+  const { guard } = await enter()
+  const server = new McpServerV1(info)
+  guard.tool(server, 'publish', { scope: 'docs:write' }, undefined, () => text('published'))
+  const headers = { 'content-type': 'application/json' }
+  const request = new Request(options.resource, { method: 'POST', headers, body: '{}' })
+  request.body?.getReader()
+  const answer = await guard.fetch(() => new Response('handled'))(request)
+  expect(await answer.text()).toBe('handled')
 })
 
 test('what could never work is refused when it is said', async () => {

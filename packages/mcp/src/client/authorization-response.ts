@@ -22,9 +22,11 @@ const single = (params: URLSearchParams, name: string): string | undefined => {
   throw refuse('malformed_callback', 'The answer of the sign-in holds a parameter twice.')
 }
 
-const checkAddress = (url: URL, redirectUrl: string): void => {
+/** A path as well, which is what a server finds in a request. What is no address is in no error. */
+const readAddress = (callback: string | URL, redirectUrl: string): URL => {
   const own = new URL(redirectUrl)
-  if (url.origin === own.origin && url.pathname === own.pathname) return
+  const url = URL.canParse(callback, own) ? new URL(callback, own) : undefined
+  if (url?.origin === own.origin && url.pathname === own.pathname) return url
   throw refuse('wrong_callback', 'The answer came to another address than the one asked for.')
 }
 
@@ -49,19 +51,21 @@ const toError = (error: string, description: string | undefined): OAuthError =>
   })
 
 /**
- * The code in an answer, once everything about it is right.
+ * An answer and the code in it, once everything about it is right.
  *
  * @throws OAuthError what the server has refused, or why the answer is not believed
  */
-export const readAuthorizationResponse = (url: URL, expected: ExpectedResponse): string => {
-  const { searchParams: params } = url
-  checkAddress(url, expected.redirectUrl)
+export const readAuthorizationResponse = (
+  callback: string | URL,
+  expected: ExpectedResponse,
+): { code: string; params: URLSearchParams } => {
+  const { searchParams: params } = readAddress(callback, expected.redirectUrl)
   checkState(params, expected.state)
   checkIssuer(params, expected)
   const [code, error, description] = ['code', 'error', 'error_description'].map((name) =>
     single(params, name),
   )
   if (error !== undefined && code === undefined) throw toError(error, description)
-  if (code !== undefined && code !== '' && error === undefined) return code
+  if (code !== undefined && code !== '' && error === undefined) return { code, params }
   throw refuse('malformed_callback', 'The answer holds neither a code nor a refusal, or both.')
 }

@@ -132,10 +132,18 @@ const registeredClient = ({
 export const personAuthProvider = (options: PersonAuthProviderOptions): PersonAuthProvider => {
   checkOptions(options)
   const { resource, redirectUrl, storage, clientName = 'MCP client', clientMetadataUrl } = options
-  const { lock = (_, run) => run(), fetch, now = Date.now } = options
+  const { expectedIssuer, lock = (_, run) => run(), fetch, now = Date.now } = options
   const store = createPersonStore(storage, resource)
   const client = async () => registeredClient(options) ?? (await store.client.read())
-  const tokens = createPersonTokens({ store, resource, client, lock, fetch, now })
+  const tokens = createPersonTokens({
+    store,
+    resource,
+    client,
+    expectedIssuer,
+    lock,
+    fetch,
+    now,
+  })
   return Object.freeze<PersonAuthProvider>({
     redirectUrl,
     clientMetadata: {

@@ -145,8 +145,7 @@ export const createFlow = (
       const { state, discovery, ...begun } = (await flow.read()) ?? {}
       const server = discovery?.authorizationServerMetadata
       if (!server) throw notBegun()
-      const url = new URL(callback)
-      const code = readAuthorizationResponse(url, {
+      const answer = readAuthorizationResponse(callback, {
         redirectUrl: options.redirectUrl,
         state,
         issuer: server.issuer,
@@ -154,7 +153,7 @@ export const createFlow = (
       })
       // Without the state: an answer counts once.
       await flow.write({ ...begun, discovery, answered: true })
-      return { code, params: url.searchParams }
+      return answer
     },
   }
 }

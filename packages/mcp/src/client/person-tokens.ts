@@ -8,6 +8,8 @@ export interface PersonTokensOptions {
   store: PersonStore
   resource: string
   client: () => Promise<KeptClient | undefined>
+  /** Tokens of another issuer are not used. */
+  expectedIssuer: string | undefined
   lock: Lock
   fetch: Fetch | undefined
   /** Milliseconds since 1970. */
@@ -50,33 +52,46 @@ const renewed = (old: KeptTokens, fresh: RefreshedTokens, seconds: number): Kept
 const isOver = (error: unknown): boolean => isOAuthError(error) && error.code === 'invalid_grant'
 
 export const createPersonTokens = (options: PersonTokensOptions): PersonTokens => {
-  const { store, resource, client, lock, fetch, now } = options
+  const { store, resource, client, expectedIssuer, lock, fetch, now } = options
   const seconds = (): number => now() / 1000
   let flight: Promise<KeptTokens | undefined> | undefined
 
-  const refresh = async (kept: KeptTokens, refreshToken: string): Promise<KeptTokens> => {
+  const read = async (): Promise<KeptTokens | undefined> => {
+    const kept = await store.tokens.read()
+    return expectedIssuer === undefined || kept?.issuer === expectedIssuer ? kept : undefined
+  }
+  /** Unless it was forgotten meanwhile, or a new sign-in has taken its place. */
+  const replace = async (
+    refreshToken: string,
+    next: KeptTokens | undefined,
+  ): Promise<KeptTokens | undefined> => {
+    const kept = await read()
+    if (kept?.refresh_token !== refreshToken) return kept
+    await store.tokens.write(next)
+    return next
+  }
+  const refresh = async (
+    kept: KeptTokens,
+    refreshToken: string,
+  ): Promise<KeptTokens | undefined> => {
     const known = await client()
-    if (!known) return kept
+    // A server may have moved: the secret of one is never sent to another.
+    if (!known || (known.issuer ?? kept.issuer) !== kept.issuer) return kept
     const { client_id: clientId, client_secret: clientSecret } = known
     const authMethod = authMethodOf(known)
     const tokenEndpoint = kept.token_endpoint
     const party = { tokenEndpoint, clientId, clientSecret, authMethod }
     const fresh = await refreshTokens({ ...party, refreshToken, resource, fetch })
-    const next = renewed(kept, fresh, seconds())
-    await store.tokens.write(next)
-    return next
+    return replace(refreshToken, renewed(kept, fresh, seconds()))
   }
   /** Under the lock: read again, since another process may have done it by now. */
   const renew = async (): Promise<KeptTokens | undefined> => {
-    const kept = await store.tokens.read()
+    const kept = await read()
     if (!kept?.refresh_token || seconds() < kept.refresh_at) return kept
     try {
       return await refresh(kept, kept.refresh_token)
     } catch (error) {
-      if (isOver(error)) {
-        await store.tokens.write(undefined)
-        return undefined
-      }
+      if (isOver(error)) return replace(kept.refresh_token, undefined)
       if (seconds() < kept.expires_at) return kept
       throw error
     }
@@ -89,7 +104,7 @@ export const createPersonTokens = (options: PersonTokensOptions): PersonTokens =
   }
   return {
     current: async () => {
-      const kept = await store.tokens.read()
+      const kept = await read()
       const isDue = kept?.refresh_token !== undefined && seconds() >= kept.refresh_at
       return isDue ? renewOnce() : kept
     },
