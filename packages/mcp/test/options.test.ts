@@ -55,7 +55,8 @@ test.each([
 })
 
 test('refuses a word that it does not know, and says which there are', () => {
-  expect(() => make({ scope: 'docs:read' })).toThrow(/unknown option "scope".*\bscopes\b/)
+  const misspelt: object = { scope: 'docs:read' }
+  expect(() => make(misspelt)).toThrow(/unknown option "scope".*\bscopes\b/)
 })
 
 test('says in the words of this package which credentials are none', () => {
