@@ -1,5 +1,6 @@
 /** The token of one client at one server: kept, renewed by one at a time, and not for ever. */
-import { formatScope, isOAuthError, OAuthError, readScope } from '@behalf/protocol'
+import { formatScope, isOAuthError, missingScope, OAuthError, readScope } from '@behalf/protocol'
+import { createRefusalCount } from './refusal-count.js'
 import type { AskedScope, ScopePlan } from './scope-plan.js'
 import type { TokenSource } from './token-source.js'
 
@@ -46,30 +47,12 @@ export interface HeldToken {
 
 const marginSeconds = 30
 const marginShare = 0.1
-const maxRefusals = 10
-const windowMs = 60_000
 
 const notBearer = (): OAuthError =>
   new OAuthError('server_error', {
     description: 'The server issued a token of another type than "Bearer".',
     reason: 'unexpected_token_type',
   })
-
-const refusedAgain = (): OAuthError =>
-  new OAuthError('access_denied', {
-    description: 'The server refuses every new token, one after the other.',
-    reason: 'too_many_refusals',
-    hint: 'See what the server says of the last one. A new token will not help.',
-  })
-
-/** A server that refuses whatever it is given must not make the client ask for ever. */
-const createRefusalCount = (now: () => number) => {
-  let refusals: number[] = []
-  return (): void => {
-    refusals = [...refusals.filter((at) => now() - at < windowMs), now()]
-    if (refusals.length > maxRefusals) throw refusedAgain()
-  }
-}
 
 const heldOf = (
   token: Pick<Held, 'accessToken' | 'scope' | 'expiresAt'>,
@@ -84,7 +67,7 @@ const mayKeep = (error: unknown): boolean =>
 
 export const createHeldToken = (options: HeldTokenOptions): HeldToken => {
   const { source, plan, lock, lockName, now } = options
-  const countRefusal = createRefusalCount(now)
+  const refusals = createRefusalCount(now)
   const seconds = (): number => now() / 1000
   let held: Held | undefined
   let asked: AskedScope
@@ -113,8 +96,10 @@ export const createHeldToken = (options: HeldTokenOptions): HeldToken => {
       return held
     },
     ask: (challenged) => {
-      if (held?.used) countRefusal()
-      asked = held ? plan.more(held.scope, challenged) : plan.first(challenged)
+      const next = held ? plan.more(held.scope, challenged) : plan.first(challenged)
+      const isWider = !!held && !!next && missingScope(next, held.scope).length > 0
+      if (held?.used !== false) refusals.count({ challenged, isWider })
+      asked = next
       return asked
     },
     save: ({ access_token: accessToken, token_type, expires_in, scope }) => {
@@ -124,8 +109,10 @@ export const createHeldToken = (options: HeldTokenOptions): HeldToken => {
       // Without a word of how long it lives, it is good until it is refused.
       const expiresAt = seconds() + (expires_in ?? Number.POSITIVE_INFINITY)
       held = heldOf({ accessToken, scope: granted, expiresAt }, seconds())
+      refusals.came()
     },
     drop: () => {
+      refusals.again()
       held = undefined
     },
   }
