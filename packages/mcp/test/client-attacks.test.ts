@@ -23,6 +23,20 @@ const ways = [
     'modern v2',
     (options?: Options) => connectModern(world.rs.resource, { authProvider: provider(options) }),
   ],
+  [
+    'v1 with fetch',
+    (options?: Options) => {
+      const authProvider = provider(options)
+      return connectV1(world.rs.resource, { authProvider, fetch: authProvider.fetch })
+    },
+  ],
+  [
+    'v2 with fetch',
+    (options?: Options) => {
+      const authProvider = provider(options)
+      return connectV2(world.rs.resource, { authProvider, fetch: authProvider.fetch })
+    },
+  ],
 ] as const satisfies [string, (options?: Options) => Promise<AnyClient>][]
 
 const failure = async (work: Promise<unknown>): Promise<Error & { reason?: string }> => {

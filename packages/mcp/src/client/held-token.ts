@@ -25,6 +25,8 @@ interface Held {
   refreshAt: number
   /** A request has gone out with it, so that it is this one that was refused. */
   used: boolean
+  /** Seen by {@link HeldToken.refused}. */
+  isRefused: boolean
 }
 
 export interface HeldTokenOptions {
@@ -43,6 +45,11 @@ export interface HeldToken {
   ask(challenged: string | undefined): AskedScope
   save(tokens: IssuedTokens): void
   drop(): void
+  /** From now on every refusal is told by {@link HeldToken.refused}. */
+  watch(): void
+  refused(accessToken: string | undefined): void
+  /** What is held, for one who comes with the refusal of a token before it. */
+  good(scope: AskedScope): IssuedTokens | undefined
 }
 
 const marginSeconds = 30
@@ -59,7 +66,7 @@ const heldOf = (
   seconds: number,
 ): Held => {
   const margin = Math.min(marginSeconds, (token.expiresAt - seconds) * marginShare)
-  return { ...token, refreshAt: token.expiresAt - margin, used: false }
+  return { ...token, refreshAt: token.expiresAt - margin, used: false, isRefused: false }
 }
 
 const mayKeep = (error: unknown): boolean =>
@@ -74,6 +81,8 @@ export const createHeldToken = (options: HeldTokenOptions): HeldToken => {
   /** What renewals ask for: what was asked and given. */
   let kept: AskedScope
   let flight: Promise<void> | undefined
+  let isWatched = false
+  const isNews = (): boolean => !held || (held.used && (held.isRefused || !isWatched))
 
   const renew = async (alive: Held): Promise<void> => {
     try {
@@ -98,12 +107,13 @@ export const createHeldToken = (options: HeldTokenOptions): HeldToken => {
     ask: (challenged) => {
       const next = held ? plan.more(held.scope, challenged) : plan.first(challenged)
       const isWider = !!held && !!next && missingScope(next, held.scope).length > 0
-      if (held?.used !== false) refusals.count({ challenged, isWider })
+      if (isNews()) refusals.count({ challenged, isWider })
       asked = next
       return asked
     },
     save: ({ access_token: accessToken, token_type, expires_in, scope }) => {
       if (token_type.toLowerCase() !== 'bearer') throw notBearer()
+      if (held?.accessToken === accessToken) return
       const granted = readScope(scope ?? formatScope(asked ?? [])) ?? []
       kept = asked && granted
       // Without a word of how long it lives, it is good until it is refused.
@@ -114,6 +124,18 @@ export const createHeldToken = (options: HeldTokenOptions): HeldToken => {
     drop: () => {
       refusals.again()
       held = undefined
+    },
+    watch: () => {
+      isWatched = true
+    },
+    refused: (accessToken) => {
+      if (held && held.accessToken === accessToken) held.isRefused = true
+    },
+    good: (scope = []) => {
+      if (!held || held.isRefused || seconds() >= held.refreshAt) return undefined
+      if (missingScope(scope, held.scope).length > 0) return undefined
+      const { accessToken: access_token, scope: granted } = held
+      return { access_token, token_type: 'Bearer', scope: formatScope(granted) }
     },
   }
 }
