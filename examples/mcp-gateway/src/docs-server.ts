@@ -6,20 +6,25 @@ import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import type { LendingServer, Place } from './place.js'
 
+const text = (value: string) => ({ content: [{ type: 'text' as const, text: value }] })
+
 export const createDocsServer = ({ issuer, resource, clientSecret }: Place): LendingServer => {
   const budget = { clientId: 'docs-server', clientSecret }
   const guard = protectMcp({ issuer, resource, scopes: 'docs:read', budget })
-  const search = guard.tool(
-    { scope: 'docs:read', action: 'docs.search', cost: '0.04' },
-    ({ query }: { query: string }, { subject, chain, scope }) => {
-      const through = chain.map(({ sub }) => sub).join(', ')
-      const text = `${query}: found for ${subject} through ${through}, with ${[...scope].join(' ')}`
-      return { content: [{ type: 'text', text }] }
-    },
-  )
   const handler = createMcpHandler(() => {
     const server = new McpServer({ name: 'docs', version: '1.0.0' })
-    server.registerTool('search', { inputSchema: z.object({ query: z.string() }) }, search)
+    guard.tool(
+      server,
+      'search',
+      { scope: 'docs:read', action: 'docs.search', cost: '0.04' },
+      z.object({ query: z.string() }),
+      ({ query }, { subject, chain, scope }) => {
+        const through = chain.map(({ sub }) => sub).join(', ')
+        return text(
+          `${query}: found for ${subject} through ${through}, with ${[...scope].join(' ')}`,
+        )
+      },
+    )
     return server
   })
   const server = createServer(toNodeHandler({ fetch: guard.fetch(handler.fetch) }))

@@ -24,12 +24,12 @@ export const createGateway = ({ issuer, resource, clientSecret }: Place, docs: s
   const client = { clientId: 'gateway', clientSecret }
   // `docs:read` is for the next server: nobody can pass on what they were not given.
   const guard = protectMcp({ issuer, resource, scopes: 'docs:ask docs:read', client })
-  const ask = guard.tool({ scope: 'docs:ask' }, ({ question }: { question: string }, caller) =>
-    searchFor(caller, docs, question),
-  )
   const handler = createMcpHandler(() => {
     const server = new McpServer({ name: 'gateway', version: '1.0.0' })
-    server.registerTool('ask', { inputSchema: z.object({ question: z.string() }) }, ask)
+    const schema = z.object({ question: z.string() })
+    guard.tool(server, 'ask', { scope: 'docs:ask' }, schema, ({ question }, caller) =>
+      searchFor(caller, docs, question),
+    )
     return server
   })
   return createServer(toNodeHandler({ fetch: guard.fetch(handler.fetch) })).on('close', guard.close)

@@ -3,24 +3,31 @@ import type { Guard } from '@behalf/mcp/server'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 
+const text = (value: string) => ({ content: [{ type: 'text' as const, text: value }] })
+
 export const createHandler = (guard: Guard) => {
-  const whoami = guard.tool({}, (_, { actor, tenantId }) => ({
-    content: [{ type: 'text', text: `${actor} of ${tenantId}` }],
-  }))
-  const summarize = guard.tool(
-    { scope: 'docs:read', action: 'docs.summarize', cost: '0.04' },
-    ({ document }: { document: string }) => ({
-      content: [{ type: 'text', text: `${document}, in short` }],
-    }),
-  )
-  return createMcpHandler(() => {
+  const createMcpServer = (): McpServer => {
     const server = new McpServer({ name: 'docs', version: '1.0.0' })
-    server.registerTool('whoami', { description: 'Your name here.' }, whoami)
-    server.registerTool(
+    guard.tool(
+      server,
+      'whoami',
+      { description: 'Your name here.' },
+      undefined,
+      (_, { actor, tenantId }) => text(`${actor} of ${tenantId}`),
+    )
+    guard.tool(
+      server,
       'summarize',
-      { description: 'A summary.', inputSchema: z.object({ document: z.string() }) },
-      summarize,
+      {
+        description: 'A summary.',
+        scope: 'docs:read',
+        action: 'docs.summarize',
+        cost: '0.04',
+      },
+      z.object({ document: z.string() }),
+      ({ document }) => text(`${document}, in short`),
     )
     return server
-  })
+  }
+  return createMcpHandler(createMcpServer)
 }

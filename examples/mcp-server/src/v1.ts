@@ -7,26 +7,32 @@ import express from 'express'
 import { z } from 'zod'
 import type { DocsServer, Place } from './place.js'
 
+const text = (value: string) => ({ content: [{ type: 'text' as const, text: value }] })
+
 export const startV1 = ({ issuer, resource, clientSecret }: Place): DocsServer => {
   const budget = { clientId: 'docs-server', clientSecret }
   const guard = protectMcp({ issuer, resource, scopes: 'docs:read', budget })
 
   const createMcpServer = (): McpServer => {
     const server = new McpServer({ name: 'docs', version: '1.0.0' })
-    server.registerTool(
+    guard.tool(
+      server,
       'whoami',
       { description: 'Your name here.' },
-      guard.tool({}, (_, { actor, tenantId }) => ({
-        content: [{ type: 'text', text: `${actor} of ${tenantId}` }],
-      })),
+      undefined,
+      (_, { actor, tenantId }) => text(`${actor} of ${tenantId}`),
     )
-    server.registerTool(
+    guard.tool(
+      server,
       'summarize',
-      { description: 'A summary.', inputSchema: { document: z.string() } },
-      guard.tool(
-        { scope: 'docs:read', action: 'docs.summarize', cost: '0.04' },
-        ({ document }) => ({ content: [{ type: 'text', text: `${document}, in short` }] }),
-      ),
+      {
+        description: 'A summary.',
+        scope: 'docs:read',
+        action: 'docs.summarize',
+        cost: '0.04',
+      },
+      { document: z.string() },
+      ({ document }) => text(`${document}, in short`),
     )
     return server
   }

@@ -13,19 +13,20 @@ export interface SubAgentOptions {
   resource: string
 }
 
+const text = (value: string) => ({ content: [{ type: 'text' as const, text: value }] })
+
 export const createSubAgent = ({ name, issuer, resource }: SubAgentOptions): Server => {
   const guard = protectMcp({ issuer, resource, scopes: name })
-  const work = guard.tool(
-    { scope: name },
-    ({ task }: { task: string }, { subject, actor, tenantId }) => ({
-      content: [
-        { type: 'text', text: `${name} ${task} for ${subject} of ${tenantId}, via ${actor}` },
-      ],
-    }),
-  )
   const mcp = createMcpHandler(() => {
     const server = new McpServer({ name, version: '1.0.0' })
-    server.registerTool('work', { inputSchema: z.object({ task: z.string() }) }, work)
+    guard.tool(
+      server,
+      'work',
+      { scope: name },
+      z.object({ task: z.string() }),
+      ({ task }, { subject, actor, tenantId }) =>
+        text(`${name} ${task} for ${subject} of ${tenantId}, via ${actor}`),
+    )
     return server
   })
 

@@ -37,6 +37,74 @@ test.each(connects)(
   },
 )
 
+test.each(connects)('many calls at once whose token was refused ask once (%#)', async (connect) => {
+  const provider = clockedProvider()
+  const { fetch } = provider
+  const clients = await Promise.all(
+    Array.from({ length: 6 }, () => connect(world.rs.resource, { authProvider: provider, fetch })),
+  )
+  expect(world.as.tokenRequests()).toHaveLength(1)
+  world.rs.script.gate = (token) =>
+    token === 'Bearer token-2' ? undefined : unauthorized('Bearer scope="docs:read"')
+  await Promise.all(clients.map((client) => client.listTools()))
+  expect(world.as.tokenRequests()).toHaveLength(2)
+  for (const client of clients) await client.close()
+})
+
+test.each(connects)(
+  'a late refusal of the token before asks for no other (%#)',
+  async (connect) => {
+    const provider = clockedProvider()
+    let isLate = false
+    let release = () => {}
+    const late = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const fetch = async (url: string | URL, init?: RequestInit) => {
+      const response = await provider.fetch(url, init)
+      if (isLate && response.status === 401 && init?.method === 'POST') {
+        isLate = false
+        await late
+      }
+      return response
+    }
+    const connectOne = () => connect(world.rs.resource, { authProvider: provider, fetch })
+    const [slow, quick] = [await connectOne(), await connectOne()]
+    world.rs.script.gate = (token) =>
+      token === 'Bearer token-2' ? undefined : unauthorized('Bearer scope="docs:read"')
+    isLate = true
+    const slowly = slow.listTools()
+    await expect.poll(() => isLate).toBe(false)
+    await quick.listTools()
+    await quick.listTools()
+    release()
+    await slowly
+    expect(world.as.tokenRequests()).toHaveLength(2)
+    await Promise.all([slow.close(), quick.close()])
+  },
+)
+
+test.each(connects)(
+  'the first token and the one after a 401 hold the lock (%#)',
+  async (connect) => {
+    const held: number[] = []
+    const lock: Lock = async (_, run) => {
+      const before = world.as.tokenRequests().length
+      const result = await run()
+      held.push(world.as.tokenRequests().length - before)
+      return result
+    }
+    const authProvider = clockedProvider({ lock })
+    const client = await connect(world.rs.resource, { authProvider, fetch: authProvider.fetch })
+    expect(held).toEqual([1])
+    world.rs.script.gate = (token) =>
+      token === 'Bearer token-2' ? undefined : unauthorized('Bearer scope="docs:read"')
+    await client.listTools()
+    expect(held).toEqual([1, 1])
+    await client.close()
+  },
+)
+
 test('a renewal holds the lock, which bears the name of issuer, client and server', async () => {
   const names: string[] = []
   const held: string[] = []

@@ -9,6 +9,7 @@ import {
   createTokenSource,
   type TokenSource,
 } from './token-source.js'
+import { createTransportFetch, type TransportFetch } from './transport-fetch.js'
 
 export interface AgentAuthProviderOptions extends ScopePlanOptions, ActingAs {
   agent: ActingAgent
@@ -16,9 +17,9 @@ export interface AgentAuthProviderOptions extends ScopePlanOptions, ActingAs {
   resource: string
   /** The authorization server you expect. @defaultValue that of the agent; another is a TypeError */
   expectedIssuer?: string | undefined
-  /** Around renewals, so that processes ask one after the other. @defaultValue none */
+  /** Around requests for tokens, so that processes ask one after the other. @defaultValue none */
   lock?: Lock | undefined
-  /** For metadata. @defaultValue the platform's */
+  /** For metadata, and below {@link AgentAuthProvider.fetch}. @defaultValue the platform's */
   fetch?: Fetch | undefined
   /** Milliseconds since 1970. @defaultValue Date.now */
   now?: (() => number) | undefined
@@ -28,6 +29,11 @@ export interface AgentAuthProviderOptions extends ScopePlanOptions, ActingAs {
 export interface AgentAuthProvider {
   /** None: nobody has to sign in. */
   readonly redirectUrl: undefined
+  /**
+   * For the transport, beside the provider. Without it each request that was refused asks for a token
+   * of its own, since the SDKs post that request themselves.
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
   readonly clientMetadata: { client_name: string; redirect_uris: string[]; grant_types: string[] }
   clientInformation(): { client_id: string; issuer: string }
   tokens(): Promise<{ access_token: string; token_type: string; scope: string } | undefined>
@@ -117,6 +123,7 @@ const requireServer = (resource: string, serverUrl: string | URL): URL => {
 /** The last thing before the SDK posts: what goes out is what the agent asks, to whom it asks it. */
 const writeRequest = async (
   source: TokenSource,
+  transport: TransportFetch,
   { headers, params, url }: { headers: Headers; params: URLSearchParams; url: string | URL },
 ): Promise<void> => {
   const scope = params.get('scope')?.split(' ')
@@ -131,6 +138,7 @@ const writeRequest = async (
   for (const name of [...params.keys()]) params.delete(name)
   for (const [name, value] of request.form) params.append(name, value)
   for (const [name, value] of Object.entries(request.headers)) headers.set(name, value)
+  transport.mark(params, scope)
 }
 
 const prepare = (held: HeldToken, challenged: string | undefined): URLSearchParams => {
@@ -142,11 +150,13 @@ const signsNobodyIn = (): never => {
   throw new TypeError('agentAuthProvider: an agent signs nobody in.')
 }
 
-const createHeld = (options: AgentAuthProviderOptions, source: TokenSource): HeldToken => {
+const createHeld = (options: AgentAuthProviderOptions, source: TokenSource) => {
   const { agent, resource, lock = (_, run) => run(), now = Date.now } = options
+  const { fetch: carry = (input, init) => fetch(input, init) } = options
   const plan = createScopePlan(options)
   const lockName = `behalf:${agent.issuer}:${agent.clientId}:${resource}`
-  return createHeldToken({ source, plan, lock, lockName, now })
+  const held = createHeldToken({ source, plan, lock, lockName, now })
+  return { held, transport: createTransportFetch({ held, lock, lockName, fetch: carry }) }
 }
 
 /**
@@ -161,9 +171,10 @@ export const agentAuthProvider = (options: AgentAuthProviderOptions): AgentAuthP
   if (expectedIssuer !== issuer) throw misuse('the agent belongs to another issuer.')
   if (!URL.canParse(resource)) throw misuse('resource must be the URL of the MCP server.')
   const source = createTokenSource(agent, resource, options)
-  const held = createHeld(options, source)
+  const { held, transport } = createHeld(options, source)
   return Object.freeze<AgentAuthProvider>({
     redirectUrl: undefined,
+    fetch: transport.fetch,
     clientMetadata: { client_name: clientId, redirect_uris: [], grant_types: [] },
     clientInformation: () => ({ client_id: clientId, issuer }),
     tokens: async () => {
@@ -181,7 +192,7 @@ export const agentAuthProvider = (options: AgentAuthProviderOptions): AgentAuthP
     validateResourceURL: async (serverUrl) => requireServer(resource, serverUrl),
     prepareTokenRequest: (challenged) => prepare(held, challenged),
     addClientAuthentication: (headers, params, url) =>
-      writeRequest(source, { headers, params, url }),
+      writeRequest(source, transport, { headers, params, url }),
     invalidateCredentials: (scope) => {
       if (scope === 'all' || scope === 'tokens') held.drop()
     },

@@ -1,5 +1,6 @@
 /** The token of one client at one server: kept, renewed by one at a time, and not for ever. */
-import { formatScope, isOAuthError, OAuthError, readScope } from '@behalf/protocol'
+import { formatScope, isOAuthError, missingScope, OAuthError, readScope } from '@behalf/protocol'
+import { createRefusalCount } from './refusal-count.js'
 import type { AskedScope, ScopePlan } from './scope-plan.js'
 import type { TokenSource } from './token-source.js'
 
@@ -24,6 +25,8 @@ interface Held {
   refreshAt: number
   /** A request has gone out with it, so that it is this one that was refused. */
   used: boolean
+  /** Seen by {@link HeldToken.refused}. */
+  isRefused: boolean
 }
 
 export interface HeldTokenOptions {
@@ -42,12 +45,15 @@ export interface HeldToken {
   ask(challenged: string | undefined): AskedScope
   save(tokens: IssuedTokens): void
   drop(): void
+  /** From now on every refusal is told by {@link HeldToken.refused}. */
+  watch(): void
+  refused(accessToken: string | undefined): void
+  /** What is held, for one who comes with the refusal of a token before it. */
+  good(scope: AskedScope): IssuedTokens | undefined
 }
 
 const marginSeconds = 30
 const marginShare = 0.1
-const maxRefusals = 10
-const windowMs = 60_000
 
 const notBearer = (): OAuthError =>
   new OAuthError('server_error', {
@@ -55,28 +61,12 @@ const notBearer = (): OAuthError =>
     reason: 'unexpected_token_type',
   })
 
-const refusedAgain = (): OAuthError =>
-  new OAuthError('access_denied', {
-    description: 'The server refuses every new token, one after the other.',
-    reason: 'too_many_refusals',
-    hint: 'See what the server says of the last one. A new token will not help.',
-  })
-
-/** A server that refuses whatever it is given must not make the client ask for ever. */
-const createRefusalCount = (now: () => number) => {
-  let refusals: number[] = []
-  return (): void => {
-    refusals = [...refusals.filter((at) => now() - at < windowMs), now()]
-    if (refusals.length > maxRefusals) throw refusedAgain()
-  }
-}
-
 const heldOf = (
   token: Pick<Held, 'accessToken' | 'scope' | 'expiresAt'>,
   seconds: number,
 ): Held => {
   const margin = Math.min(marginSeconds, (token.expiresAt - seconds) * marginShare)
-  return { ...token, refreshAt: token.expiresAt - margin, used: false }
+  return { ...token, refreshAt: token.expiresAt - margin, used: false, isRefused: false }
 }
 
 const mayKeep = (error: unknown): boolean =>
@@ -84,13 +74,15 @@ const mayKeep = (error: unknown): boolean =>
 
 export const createHeldToken = (options: HeldTokenOptions): HeldToken => {
   const { source, plan, lock, lockName, now } = options
-  const countRefusal = createRefusalCount(now)
+  const refusals = createRefusalCount(now)
   const seconds = (): number => now() / 1000
   let held: Held | undefined
   let asked: AskedScope
   /** What renewals ask for: what was asked and given. */
   let kept: AskedScope
   let flight: Promise<void> | undefined
+  let isWatched = false
+  const isNews = (): boolean => !held || (held.used && (held.isRefused || !isWatched))
 
   const renew = async (alive: Held): Promise<void> => {
     try {
@@ -113,20 +105,37 @@ export const createHeldToken = (options: HeldTokenOptions): HeldToken => {
       return held
     },
     ask: (challenged) => {
-      if (held?.used) countRefusal()
-      asked = held ? plan.more(held.scope, challenged) : plan.first(challenged)
+      const next = held ? plan.more(held.scope, challenged) : plan.first(challenged)
+      const isWider = !!held && !!next && missingScope(next, held.scope).length > 0
+      if (isNews()) refusals.count({ challenged, isWider })
+      asked = next
       return asked
     },
     save: ({ access_token: accessToken, token_type, expires_in, scope }) => {
       if (token_type.toLowerCase() !== 'bearer') throw notBearer()
+      if (held?.accessToken === accessToken) return
       const granted = readScope(scope ?? formatScope(asked ?? [])) ?? []
       kept = asked && granted
       // Without a word of how long it lives, it is good until it is refused.
       const expiresAt = seconds() + (expires_in ?? Number.POSITIVE_INFINITY)
       held = heldOf({ accessToken, scope: granted, expiresAt }, seconds())
+      refusals.came()
     },
     drop: () => {
+      refusals.again()
       held = undefined
+    },
+    watch: () => {
+      isWatched = true
+    },
+    refused: (accessToken) => {
+      if (held && held.accessToken === accessToken) held.isRefused = true
+    },
+    good: (scope = []) => {
+      if (!held || held.isRefused || seconds() >= held.refreshAt) return undefined
+      if (missingScope(scope, held.scope).length > 0) return undefined
+      const { accessToken: access_token, scope: granted } = held
+      return { access_token, token_type: 'Bearer', scope: formatScope(granted) }
     },
   }
 }
