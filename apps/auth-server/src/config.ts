@@ -160,6 +160,16 @@ const seconds = z
   .min(1)
   .max(10 * 365 * 24 * 3600)
 
+/** Long enough to be used, and never longer than a day: until then a stolen one works offline. */
+const tokenSeconds = z.int().min(60).max(86_400)
+
+const accessTokens = z.strictObject({
+  /** What a client gets for itself or for a person, and the ID token with it. */
+  own_seconds: tokenSeconds.optional(),
+  /** What is issued under a delegation. Never longer than what it is made from. */
+  delegated_seconds: tokenSeconds.optional(),
+})
+
 const refreshTokens = z.strictObject({
   /** Unused for so long, a refresh token is dead. */
   idle_seconds: seconds.optional(),
@@ -222,6 +232,7 @@ export const configSchema = z.strictObject({
       max_children_per_minute: z.int().min(0).optional(),
     })
     .optional(),
+  access_tokens: accessTokens.optional(),
   refresh_tokens: refreshTokens.optional(),
   tenants: z.array(tenant).default([]),
   resources: z.array(resource).default([]),
