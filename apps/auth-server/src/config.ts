@@ -5,6 +5,7 @@ import {
   cleanText,
   clientId,
   grantTypes,
+  isSecureUrl,
   parseUsd,
   type RuleSelector,
   readScope,
@@ -160,6 +161,26 @@ const seconds = z
   .min(1)
   .max(10 * 365 * 24 * 3600)
 
+/** RFC 6454 §6.2, as a browser writes it: the two are compared to the byte, so no `*` stands for others. */
+const isOrigin = (text: string): boolean =>
+  isSecureUrl(text) && new URL(text).origin === text && !text.includes('*')
+
+const cors = z.strictObject({
+  /** Whose pages may call the endpoints for clients. Absent: those of any site. */
+  allowed_origins: z
+    .array(
+      z
+        .string()
+        .max(300)
+        .refine(
+          isOrigin,
+          'must be an origin such as https://app.example: https, or http on loopback, without a path',
+        ),
+    )
+    .max(1000)
+    .optional(),
+})
+
 /** Long enough to be used, and never longer than a day: until then a stolen one works offline. */
 const tokenSeconds = z.int().min(60).max(86_400)
 
@@ -234,6 +255,7 @@ export const configSchema = z.strictObject({
     .optional(),
   access_tokens: accessTokens.optional(),
   refresh_tokens: refreshTokens.optional(),
+  cors: cors.optional(),
   tenants: z.array(tenant).default([]),
   resources: z.array(resource).default([]),
   clients: z.array(clientSchema).default([]),

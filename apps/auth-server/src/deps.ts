@@ -28,6 +28,8 @@ export interface Deps {
   keys: Keys
   seal: Seal
   lifetimes: Lifetimes
+  /** Of pages that may use this server. Absent: any. */
+  allowedOrigins: readonly string[] | undefined
   openHolds: OpenHolds
   people: People
   /** What only the pages of sign-in use. */

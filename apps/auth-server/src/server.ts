@@ -105,8 +105,9 @@ export const openServer = async (options: ServerOptions) => {
         const open = counters.under(issuer)
         const rateLimits = createRateLimits(open, config.rate_limits)
         const registration = createRegistration(config, open, options.documentNetwork)
+        const allowedOrigins = config.cors?.allowed_origins
         const rest = { keys, seal, lifetimes, openHolds, signIn, registration, rateLimits }
-        return { ...shared, ...rest, people: options.people ?? people }
+        return { ...shared, ...rest, allowedOrigins, people: options.people ?? people }
       },
       close: async () => {
         await counters.close()
