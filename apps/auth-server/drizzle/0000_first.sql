@@ -365,6 +365,10 @@ CREATE TABLE "tenants" (
 	"metadata" text
 );
 --> statement-breakpoint
+CREATE TABLE "token_lifetimes" (
+	"seconds" integer PRIMARY KEY NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "two_factors" (
 	"id" text PRIMARY KEY NOT NULL,
 	"user_id" text NOT NULL,

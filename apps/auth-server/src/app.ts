@@ -85,10 +85,10 @@ import {
 import { tokenEndpoint } from './endpoints/token.js'
 import { twoFactorEndpoint, twoFactorForm } from './endpoints/two-factor.js'
 import { userinfoEndpoint } from './endpoints/userinfo.js'
-import { anyOrigin } from './middleware/any-origin.js'
 import { asPage } from './middleware/as-page.js'
 import { authenticateCaller } from './middleware/authenticate-caller.js'
 import { authenticateClient } from './middleware/authenticate-client.js'
+import { crossOrigin } from './middleware/cross-origin.js'
 import type { Env } from './middleware/env.js'
 import { requireOwnOrigin } from './middleware/form-token.js'
 import { limitAddresses } from './middleware/limit-addresses.js'
@@ -116,6 +116,7 @@ export const createApp = (deps: Deps) => {
   const app = new Hono<Env>()
   const { pathname } = new URL(deps.issuer)
   const base = pathname === '/' ? '' : pathname
+  const pages = crossOrigin(deps.allowedOrigins)
   const form = [readForm, authenticateClient(deps)] as const
   const api = (scope: string) => [noStore, authenticateCaller(scope, deps)] as const
 
@@ -125,29 +126,29 @@ export const createApp = (deps: Deps) => {
     app.on(['POST', 'OPTIONS'], [path], ...handlers).all(path, allow('POST'))
 
   // RFC 8414 §3.1: the well-known name goes before the issuer's path; some clients append it.
-  get(`${wellKnown}${base}`, anyOrigin, metadataEndpoint(deps))
-  if (base) get(`${base}${wellKnown}`, anyOrigin, metadataEndpoint(deps))
+  get(`${wellKnown}${base}`, pages, metadataEndpoint(deps))
+  if (base) get(`${base}${wellKnown}`, pages, metadataEndpoint(deps))
   // OpenID Connect Discovery §4 appends it; MCP clients try the other order as well.
-  get(`${base}${openidWellKnown}`, anyOrigin, openidConfigurationEndpoint(deps))
-  if (base) get(`${openidWellKnown}${base}`, anyOrigin, openidConfigurationEndpoint(deps))
-  get(`${base}/jwks`, anyOrigin, jwksEndpoint(deps))
+  get(`${base}${openidWellKnown}`, pages, openidConfigurationEndpoint(deps))
+  if (base) get(`${openidWellKnown}${base}`, pages, openidConfigurationEndpoint(deps))
+  get(`${base}/jwks`, pages, jwksEndpoint(deps))
 
   const tokens = limitClients(deps, 'token')
-  post(`${base}/token`, anyOrigin, noStore, ...form, tokens, tokenEndpoint(deps))
+  post(`${base}/token`, pages, noStore, ...form, tokens, tokenEndpoint(deps))
   const bounded = limitClients(deps, 'revoke')
-  post(`${base}/revoke`, anyOrigin, noStore, ...form, bounded, revokeEndpoint(deps))
+  post(`${base}/revoke`, pages, noStore, ...form, bounded, revokeEndpoint(deps))
   // Anybody who knows a public client may ask, and each answer is kept for ten minutes.
   const proxy = deps.signIn.config
   const fewDevices = limitAddresses(deps, 'device_authorization', (c) => remoteAddress(c, proxy))
   const ofClient = limitClients(deps, 'device_authorization')
-  const device = [anyOrigin, noStore, fewDevices, ...form, ofClient] as const
+  const device = [pages, noStore, fewDevices, ...form, ofClient] as const
   post(`${base}/device_authorization`, ...device, deviceAuthorizationEndpoint(deps))
   const asks = limitClients(deps, 'introspect')
   post(`${base}/introspect`, noStore, ...form, asks, introspectEndpoint(deps))
 
   // What waits is kept, for somebody who may never come, and a client may have to be read first.
   const fewPushed = limitAddresses(deps, 'par', (c) => knownAddress(c, proxy))
-  const pushed = [anyOrigin, noStore, fewPushed, ...form, limitClients(deps, 'par')] as const
+  const pushed = [pages, noStore, fewPushed, ...form, limitClients(deps, 'par')] as const
   post(`${base}/par`, ...pushed, parEndpoint(deps))
   // Any site may send somebody here by a form; what is decided is decided on the pages behind it.
   const authorize = authorizeEndpoint(deps)
@@ -161,8 +162,8 @@ export const createApp = (deps: Deps) => {
   get(`${base}/account/consent`, asPage, noStore, accountConsentEndpoint(deps))
   post(`${base}/account/revoke`, ...ownForm, revokeConsentEndpoint(deps))
 
-  app.on(['GET', 'POST', 'OPTIONS'], `${base}/userinfo`, anyOrigin, noStore, userinfoEndpoint(deps))
-  app.all(`${base}/userinfo`, anyOrigin, allow('GET, POST'))
+  app.on(['GET', 'POST', 'OPTIONS'], `${base}/userinfo`, pages, noStore, userinfoEndpoint(deps))
+  app.all(`${base}/userinfo`, pages, allow('GET, POST'))
 
   app.get(`${base}/device`, asPage, noStore, deviceEndpoint(deps))
   app.post(`${base}/device`, ...ownForm, postDeviceEndpoint(deps))
@@ -173,9 +174,9 @@ export const createApp = (deps: Deps) => {
   app.all(`${base}/logout`, allow('GET, POST'))
 
   const revoke = api('delegations:revoke')
-  app.get(`${base}/revocations`, anyOrigin, revocationFeedEndpoint(deps))
+  app.get(`${base}/revocations`, pages, revocationFeedEndpoint(deps))
   app.post(`${base}/revocations`, ...revoke, readJson, revokeAllEndpoint(deps))
-  app.all(`${base}/revocations`, anyOrigin, allow('GET, POST'))
+  app.all(`${base}/revocations`, pages, allow('GET, POST'))
   get(`${base}/delegations`, ...api('delegations:read'), listDelegationsEndpoint(deps))
   post(`${base}/delegations/check`, noStore, ...form, checkDelegationEndpoint(deps))
   const revokeOne = [...revoke, bounded, readJson] as const
@@ -235,7 +236,7 @@ export const createApp = (deps: Deps) => {
   if (deps.registration.dynamic.mode !== 'off') {
     const few = limitRegistrations(deps, 'register')
     const limit = [noStore, requireInitialAccess(deps), few] as const
-    post(`${base}/register`, anyOrigin, ...limit, readJsonObject, registerEndpoint(deps))
+    post(`${base}/register`, pages, ...limit, readJsonObject, registerEndpoint(deps))
     const own = `${base}/register/:client_id`
     const limitOwn = [noStore, limitRegistrations(deps, 'manage-registration')] as const
     app.get(own, ...limitOwn, readRegistrationEndpoint(deps))

@@ -5,6 +5,7 @@ import {
   cleanText,
   clientId,
   grantTypes,
+  isSecureUrl,
   parseUsd,
   type RuleSelector,
   readScope,
@@ -160,6 +161,36 @@ const seconds = z
   .min(1)
   .max(10 * 365 * 24 * 3600)
 
+/** RFC 6454 §6.2, as a browser writes it: the two are compared to the byte, so no `*` stands for others. */
+const isOrigin = (text: string): boolean =>
+  isSecureUrl(text) && new URL(text).origin === text && !text.includes('*')
+
+const cors = z.strictObject({
+  /** Whose pages may call the endpoints for clients. Absent: those of any site. */
+  allowed_origins: z
+    .array(
+      z
+        .string()
+        .max(300)
+        .refine(
+          isOrigin,
+          'must be an origin such as https://app.example: https, or http on loopback, without a path',
+        ),
+    )
+    .max(1000)
+    .optional(),
+})
+
+/** Long enough to be used, and never longer than a day: until then a stolen one works offline. */
+const tokenSeconds = z.int().min(60).max(86_400)
+
+const accessTokens = z.strictObject({
+  /** What a client gets for itself or for a person, and the ID token with it. */
+  own_seconds: tokenSeconds.optional(),
+  /** What is issued under a delegation. Never longer than what it is made from. */
+  delegated_seconds: tokenSeconds.optional(),
+})
+
 const refreshTokens = z.strictObject({
   /** Unused for so long, a refresh token is dead. */
   idle_seconds: seconds.optional(),
@@ -222,7 +253,9 @@ export const configSchema = z.strictObject({
       max_children_per_minute: z.int().min(0).optional(),
     })
     .optional(),
+  access_tokens: accessTokens.optional(),
   refresh_tokens: refreshTokens.optional(),
+  cors: cors.optional(),
   tenants: z.array(tenant).default([]),
   resources: z.array(resource).default([]),
   clients: z.array(clientSchema).default([]),

@@ -12,6 +12,10 @@ import type { Store } from './store/store.js'
 
 /** Seconds. */
 export interface Lifetimes {
+  /** At most: of an access token that a client gets for itself or for a person, and of an ID token. */
+  ownToken: number
+  /** At most: of an access token under a delegation. */
+  delegatedToken: number
   refreshIdle: number
   refreshAbsolute: number
   refreshGrace: number
@@ -24,6 +28,8 @@ export interface Deps {
   keys: Keys
   seal: Seal
   lifetimes: Lifetimes
+  /** Of pages that may use this server. Absent: any. */
+  allowedOrigins: readonly string[] | undefined
   openHolds: OpenHolds
   people: People
   /** What only the pages of sign-in use. */

@@ -2,12 +2,8 @@
 import { createHash } from 'node:crypto'
 import type { SigningAlgorithm } from '@behalf/protocol'
 import { type Deps, toSeconds } from './deps.js'
-import { maxTokenLifetimeSeconds } from './key-timeline.js'
 import { type ClaimsSource, personClaims } from './person-claims.js'
 import type { Client } from './store/clients.js'
-
-/** A longer one could outlive the publication of the key that signed it. */
-const idTokenSeconds = maxTokenLifetimeSeconds
 
 /** What tells it from an access token, which is `at+jwt`. RFC 8725 §3.11. */
 export const idTokenType = 'JWT'
@@ -39,7 +35,7 @@ export const accessTokenHash = (accessToken: string, alg: SigningAlgorithm): str
 /** `azp` stays out: the client is the only audience there ever is (OpenID Connect Core §2). */
 export const idTokenClaims = (
   request: IdTokenRequest,
-  { issuer, now, alg }: { issuer: string; now: number; alg: SigningAlgorithm },
+  { issuer, now, exp, alg }: { issuer: string; now: number; exp: number; alg: SigningAlgorithm },
 ): Record<string, unknown> => ({
   // First, so that what follows wins whatever they are called.
   ...personClaims(request, request.scope),
@@ -47,7 +43,7 @@ export const idTokenClaims = (
   sub: request.person.sub,
   aud: request.client.client_id,
   iat: now,
-  exp: now + idTokenSeconds,
+  exp,
   auth_time: toSeconds(request.authenticatedAt),
   ...(request.nonce !== undefined && { nonce: request.nonce }),
   at_hash: accessTokenHash(request.accessToken, alg),
@@ -56,9 +52,11 @@ export const idTokenClaims = (
 /** Signs the ID token of a token response; `undefined` when `openid` was not granted. */
 export const idTokenFor = (
   request: IdTokenRequest,
-  { issuer, keys, now }: Pick<Deps, 'issuer' | 'keys' | 'now'>,
+  { issuer, keys, lifetimes, now }: Pick<Deps, 'issuer' | 'keys' | 'lifetimes' | 'now'>,
 ): string | undefined => {
   if (!request.scope.includes('openid')) return undefined
   const at = toSeconds(now())
-  return keys.sign(idTokenType, (alg) => idTokenClaims(request, { issuer, now: at, alg }))
+  // Longer, it could outlive the publication of the key that signed it.
+  const exp = at + lifetimes.ownToken
+  return keys.sign(idTokenType, (alg) => idTokenClaims(request, { issuer, now: at, exp, alg }))
 }

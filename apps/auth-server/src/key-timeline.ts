@@ -10,9 +10,8 @@ export const publishAheadSeconds = 900
 
 export const rotationSeconds = 90 * 24 * 3600
 
-/** A key is published until the last token that it signed has expired, and a little longer. */
-export const maxTokenLifetimeSeconds = 900
-const withdrawAfterSeconds = maxTokenLifetimeSeconds + 300
+/** A key is published until the last token that it signed has expired, and so much longer. */
+const withdrawMarginSeconds = 300
 
 export interface TimedKey {
   kid: string
@@ -35,8 +34,13 @@ export const activeKey = <Key extends TimedKey>(
 }
 
 /** The keys to publish: all but those whose successor has been active for longer than a token lives. */
-export const publishedKeys = <Key extends TimedKey>(keys: readonly Key[], now: Date): Key[] => {
+export const publishedKeys = <Key extends TimedKey>(
+  keys: readonly Key[],
+  now: Date,
+  maxTokenLifetimeSeconds: number,
+): Key[] => {
   const sorted = keys.toSorted(byActivation)
+  const withdrawAfterSeconds = maxTokenLifetimeSeconds + withdrawMarginSeconds
   return sorted.filter((_, index) => {
     const successor = sorted[index + 1]
     return !successor || plusSeconds(successor.activeFrom, withdrawAfterSeconds) > now

@@ -37,6 +37,8 @@ export interface KeysOptions {
   }
   seal: Seal
   alg: SigningAlgorithm
+  /** Of the longest token that the keys sign, or signed. */
+  maxTokenLifetimeSeconds: number
   now: () => Date
 }
 
@@ -108,13 +110,15 @@ export const openKeys = async (options: KeysOptions): Promise<Keys> => {
     if (nextActivation([...byKid.values()], alg, now())) adopt(await rotate())
   }
   await refresh()
+  const published = (): Key[] =>
+    publishedKeys([...byKid.values()], now(), options.maxTokenLifetimeSeconds)
 
   return {
     refresh,
-    find: (kid) => publishedKeys([...byKid.values()], now()).find((key) => key.kid === kid),
+    find: (kid) => published().find((key) => key.kid === kid),
     findEver: (kid) => byKid.get(kid),
     jwks: () => ({
-      keys: publishedKeys([...byKid.values()], now()).map(({ publicJwk }) => publicJwk),
+      keys: published().map(({ publicJwk }) => publicJwk),
     }),
     sign: (typ, claims) => {
       const key = activeKey([...byKid.values()], now())

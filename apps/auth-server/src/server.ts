@@ -8,8 +8,9 @@ import { createApp } from './app.js'
 import { createOpenHolds } from './budgets/open-holds.js'
 import { checkConfig } from './check-config.js'
 import { type Config, ConfigError } from './config.js'
-import type { Deps, Lifetimes } from './deps.js'
+import type { Deps } from './deps.js'
 import { openKeys } from './keys.js'
+import { lifetimesOf } from './lifetimes.js'
 import { startMaintenance } from './maintenance.js'
 import { createPasswords } from './people/passwords.js'
 import { openPeople, type PeopleOptions } from './people/people.js'
@@ -63,15 +64,6 @@ const fanOutOf = ({ delegation_bounds: bounds }: Config): FanOut => ({
   maxChildrenPerMinute: bounds?.max_children_per_minute ?? defaultFanOut,
 })
 
-const day = 24 * 3600
-
-/** A month without use, a season at most: then the person is asked again. */
-const lifetimesOf = ({ refresh_tokens: wanted = {} }: Config): Lifetimes => ({
-  refreshIdle: wanted.idle_seconds ?? 30 * day,
-  refreshAbsolute: wanted.absolute_seconds ?? 90 * day,
-  refreshGrace: wanted.grace_seconds ?? 0.2,
-})
-
 /** The library for Redis is loaded by those who use it. */
 const openCounters = async ({ redisUrl: url, log }: ServerOptions): Promise<Counters> => {
   if (url === undefined) return memoryCounters
@@ -96,7 +88,9 @@ export const openServer = async (options: ServerOptions) => {
     const store = openStore(database, fanOutOf(config), now)
     const seal = createSeal(options.secret)
     const alg = config.signing_alg ?? 'ES256'
-    const keys = await openKeys({ store: store.signingKeys, seal, alg, now })
+    const maxTokenLifetimeSeconds = await store.tokenLifetimes.longest()
+    const ofKeys = { store: store.signingKeys, seal, alg, maxTokenLifetimeSeconds, now }
+    const keys = await openKeys(ofKeys)
     const { secret, mailer, passwordCost } = options
     // Last: what comes after it would have to close it.
     const counters = await openCounters(options)
@@ -111,8 +105,9 @@ export const openServer = async (options: ServerOptions) => {
         const open = counters.under(issuer)
         const rateLimits = createRateLimits(open, config.rate_limits)
         const registration = createRegistration(config, open, options.documentNetwork)
+        const allowedOrigins = config.cors?.allowed_origins
         const rest = { keys, seal, lifetimes, openHolds, signIn, registration, rateLimits }
-        return { ...shared, ...rest, people: options.people ?? people }
+        return { ...shared, ...rest, allowedOrigins, people: options.people ?? people }
       },
       close: async () => {
         await counters.close()

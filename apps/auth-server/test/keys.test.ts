@@ -16,7 +16,6 @@ import { derToRaw, rawToDer } from '../src/jws-signature.js'
 import {
   activeKey,
   jwksMaxAgeSeconds,
-  maxTokenLifetimeSeconds,
   nextActivation,
   publishAheadSeconds,
   publishedKeys,
@@ -48,12 +47,15 @@ afterAll(() => server.close())
 
 const rows = () => server.database.drizzle.select().from(signingKeys)
 
+const maxTokenLifetimeSeconds = 900
+
 /** A key store of its own clock, on the database of the file. */
 const open = (alg: SigningAlgorithm, clock = createClock(), secret = serverSecret) =>
   openKeys({
     store: server.deps.store.signingKeys,
     seal: createSeal(secret),
     alg,
+    maxTokenLifetimeSeconds,
     now: clock.now,
   })
 
@@ -128,11 +130,17 @@ describe('the timeline', () => {
         const signed: { kid: string | undefined; at: Date }[] = []
         const keys = replay(steps, (present, now) => {
           const kid = activeKey(present, now)?.kid
-          expect(publishedKeys(present, now).map((key) => key.kid)).toContain(kid)
+          expect(
+            publishedKeys(present, now, maxTokenLifetimeSeconds).map((key) => key.kid),
+          ).toContain(kid)
           signed.push({ kid, at: now })
         })
         for (const { kid, at } of signed) {
-          const published = publishedKeys(keys, after(at, maxTokenLifetimeSeconds))
+          const published = publishedKeys(
+            keys,
+            after(at, maxTokenLifetimeSeconds),
+            maxTokenLifetimeSeconds,
+          )
           expect(published.map((key) => key.kid)).toContain(kid)
         }
       }),
@@ -143,9 +151,9 @@ describe('the timeline', () => {
     fc.assert(
       fc.property(history, (steps) => {
         replay(steps, (keys, now) => {
-          const published = publishedKeys(keys, now)
+          const published = publishedKeys(keys, now, maxTokenLifetimeSeconds)
           for (const key of keys) if (key.activeFrom >= now) expect(published).toContain(key)
-          const later = publishedKeys(keys, after(now, 2 * days))
+          const later = publishedKeys(keys, after(now, 2 * days), maxTokenLifetimeSeconds)
           expect(later).toEqual([keys.toSorted((a, b) => +a.activeFrom - +b.activeFrom).at(-1)])
         })
       }),

@@ -3,7 +3,6 @@ import { type Actor, type Authority, type NarrowRule, narrow, parseScope } from 
 import { type Deps, toSeconds } from '../deps.js'
 import type { Form } from '../form.js'
 import { actorLink } from '../grants/exchange-child.js'
-import { accessTokenSeconds } from '../grants/grant.js'
 import { requestedTargets } from '../grants/target.js'
 import type { Issuance } from '../issue-tokens.js'
 import type { Client } from '../store/clients.js'
@@ -75,7 +74,7 @@ export const personIssuance = async (
   deps: Deps,
 ): Promise<Issuance> => {
   const { client, consent, standing, authenticatedAt, nonce } = grant
-  const held = personAuthority(grant, toSeconds(deps.now()) + accessTokenSeconds, deps)
+  const held = personAuthority(grant, toSeconds(deps.now()) + deps.lifetimes.ownToken, deps)
   const { scope, limits, expiresAt, ...granted } = await narrowed(held, form, deps)
   return {
     ...{ scope, limits, expiresAt },

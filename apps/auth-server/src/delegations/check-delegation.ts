@@ -13,7 +13,7 @@ import { checkFunds } from '../budgets/escrow.js'
 import { type Deps, toSeconds } from '../deps.js'
 import type { Form } from '../form.js'
 import { type ExchangeRequest, parseAsked, parseExchange } from '../grants/exchange-request.js'
-import { accessTokenSeconds, checkConfidential, checkGrantType } from '../grants/grant.js'
+import { checkConfidential, checkGrantType } from '../grants/grant.js'
 import { decideExchange, type ExchangeDecision } from '../grants/token-exchange.js'
 import { tooManyChildren } from '../issue-tokens.js'
 import type { Client } from '../store/clients.js'
@@ -21,7 +21,7 @@ import type { Delegation } from '../store/delegations.js'
 import { isParty } from './parties.js'
 
 /** What the holder's own token would say, for who asks about a delegation without having one. */
-const standingToken = (delegation: Delegation, { issuer, now }: Deps): AccessToken => {
+const standingToken = (delegation: Delegation, { issuer, now, lifetimes }: Deps): AccessToken => {
   const issuedAt = toSeconds(now())
   const { expires_at: expires } = delegation
   return {
@@ -32,7 +32,7 @@ const standingToken = (delegation: Delegation, { issuer, now }: Deps): AccessTok
     scope: delegation.scope,
     issuedAt,
     notBefore: undefined,
-    expiresAt: expires ? toSeconds(expires) : issuedAt + accessTokenSeconds,
+    expiresAt: expires ? toSeconds(expires) : issuedAt + lifetimes.ownToken,
     id: '',
     tenantId: delegation.tenant_id,
     role: undefined,

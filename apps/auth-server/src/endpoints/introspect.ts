@@ -2,9 +2,16 @@
  * Introspection: for a resource server, about access tokens meant for it; for a client, about its own
  * refresh tokens. RFC 7662.
  */
-import { type AccessToken, isOAuthError, OAuthError } from '@behalf/protocol'
+import {
+  type AccessToken,
+  actorChain,
+  isOAuthError,
+  isPersonId,
+  OAuthError,
+} from '@behalf/protocol'
 import type { Handler } from 'hono'
 import { describeRefreshToken } from '../authorization/describe-refresh-token.js'
+import { personStanding } from '../authorization/standing.js'
 import { liveBudget } from '../budgets/show-budget.js'
 import type { Deps } from '../deps.js'
 import { checkStanding } from '../grants/exchange-standing.js'
@@ -18,13 +25,25 @@ const inactive = { active: false }
 const isFor = (token: AccessToken, caller: Client): boolean =>
   token.audience.some((resource) => caller.serves.includes(resource)) && !token.mayAct
 
+/**
+ * OpenID Connect Core §5.4: `email` asks for the address, as it is now. Nobody learns it by a token that was
+ * lent on: the person let the first client be told, as at `/userinfo`.
+ */
+const emailOf = async ({ subject, tenantId, scope, act }: AccessToken, deps: Deps) => {
+  if (!isPersonId(subject) || !scope.includes('email') || actorChain(act).length > 1) return {}
+  const standing = await personStanding(subject, tenantId, deps)
+  if (!standing) return {}
+  const { email, emailVerified: email_verified } = standing.person
+  return { email, email_verified }
+}
+
 const describe = async (text: string, caller: Client, deps: Deps) => {
   if (isRefreshToken(text)) return describeRefreshToken(text, caller, deps)
   const token = verifyAccessToken(text, deps)
   if (!isFor(token, caller)) return inactive
   const { own: delegation } = await checkStanding(token, 'token', deps)
-  const budget = await liveBudget(delegation, deps)
-  return { active: true, token_type: 'Bearer', ...token.claims, agent_budget: budget }
+  const [budget, email] = await Promise.all([liveBudget(delegation, deps), emailOf(token, deps)])
+  return { active: true, token_type: 'Bearer', ...token.claims, ...email, agent_budget: budget }
 }
 
 /** RFC 7662 §2.2: whatever it will not vouch for is `{"active":false}` and nothing else. */

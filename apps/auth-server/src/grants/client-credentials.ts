@@ -8,7 +8,7 @@ import {
 } from '@behalf/protocol'
 import { type Deps, toSeconds } from '../deps.js'
 import type { Client } from '../store/clients.js'
-import { accessTokenSeconds, checkConfidential, type Grant } from './grant.js'
+import { checkConfidential, type Grant } from './grant.js'
 import { requestedTargets, scopesOf } from './target.js'
 
 /** Any confidential client may have a token for this server; for resources, those it is given. */
@@ -23,7 +23,7 @@ const standingAuthority = async (client: Client, targets: string[], deps: Deps) 
     scope: forServer ? client.api_scope : client.scope,
     resources: forServer ? [deps.issuer] : client.resources,
     limits: client.agent_limits,
-    expiresAt: toSeconds(deps.now()) + accessTokenSeconds,
+    expiresAt: toSeconds(deps.now()) + deps.lifetimes.ownToken,
   }
   // Checks the targets before anything is looked up for them.
   const { resources } = narrow(allowed, { resources: targets, hop: false, overAsk: 'trim' })

@@ -12,7 +12,6 @@ import type { NewDelegation } from '../store/issuances.js'
 import type { Hop } from './exchange-hop.js'
 import type { Exchange } from './exchange-narrowing.js'
 import type { ExchangeRequest } from './exchange-request.js'
-import { delegatedTokenSeconds } from './grant.js'
 
 export const actorLink = (client: Client, issuer: string): Actor => ({
   sub: client.client_id,
@@ -64,13 +63,18 @@ export const childOf = (
 }
 
 /** What all shapes have in common. */
-export const issuanceOf = ({ request, parent }: Exchange, granted: Authority, now: number) => ({
+export const issuanceOf = (
+  { request, parent }: Exchange,
+  granted: Authority,
+  now: number,
+  { lifetimes }: Deps,
+) => ({
   subject: parent.subject,
   tenantId: parent.tenant_id,
   scope: granted.scope,
   limits: granted.limits,
   audience: granted.resources,
-  expiresAt: Math.min(granted.expiresAt, now + delegatedTokenSeconds),
+  expiresAt: Math.min(granted.expiresAt, now + lifetimes.delegatedToken),
   parentJti: request.subjectToken.id,
   narrowed: narrowingReport(request, granted),
   mayAct: undefined,

@@ -13,10 +13,6 @@ export interface GrantRequest {
 
 export type Grant = (request: GrantRequest, deps: Deps) => Promise<Issuance>
 
-/** Seconds that an access token lives at most: for an agent itself, and under a delegation. */
-export const accessTokenSeconds = 900
-export const delegatedTokenSeconds = 300
-
 /** RFC 6749 §5.2: the client has to be registered for the grant type. */
 export const checkGrantType = (client: Client, grantType: string): void => {
   if (client.grant_types.includes(grantType)) return

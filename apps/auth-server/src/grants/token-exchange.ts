@@ -51,7 +51,7 @@ const accept = async (exchange: Exchange, now: number, deps: Deps): Promise<Issu
     })
   }
   return {
-    ...issuanceOf(exchange, granted, now),
+    ...issuanceOf(exchange, granted, now, deps),
     kind: 'access_token',
     actor: client,
     act: parent.act,
@@ -75,7 +75,7 @@ const extend = async (
   const act = hop ? extendActor(actorLink(hop.actor, deps.issuer), previous) : previous
   const actor = hop?.actor ?? client
   const child = childOf(exchange, granted, actor, act, hop, deps)
-  const issuance = issuanceOf(exchange, granted, now)
+  const issuance = issuanceOf(exchange, granted, now, deps)
   const common = { ...issuance, lineage: child.lineage, newDelegation: child }
   if (shape.shape !== 'hand_off') return { ...common, kind: 'access_token', actor, act }
   return {

@@ -10,6 +10,7 @@ import {
   ruleSelector,
   ruleTenant,
 } from '../config.js'
+import { lifetimesOf, longestToken } from '../lifetimes.js'
 import { registrationSettings } from '../registration/settings.js'
 import { type ApplyUsersOptions, applyUsers, hashNewPasswords } from './apply-users.js'
 import { setBudget } from './budgets.js'
@@ -22,6 +23,7 @@ import { alignSelfRegistered } from './registrations.js'
 import { upsertResource } from './resources.js'
 import { revokeElsewhere, revokeStandingOf } from './revocations.js'
 import { upsertTenant } from './tenants.js'
+import { noteTokenLifetime } from './token-lifetimes.js'
 
 export interface ApplyConfigOptions extends ApplyUsersOptions {
   hashSecret: (secret: string) => string
@@ -166,6 +168,8 @@ const applyAll = async (
   config: Config,
   options: ApplyConfigOptions,
 ): Promise<void> => {
+  // First: what is revoked below goes by it.
+  await noteTokenLifetime(drizzle, longestToken(lifetimesOf(config)))
   for (const tenant of config.tenants) await applyTenant(drizzle, tenant, options.now)
   for (const resource of config.resources) {
     await upsertResource(drizzle, {

@@ -4,11 +4,11 @@
  * there is one: nothing is issued after a revocation has been committed.
  */
 import type { Actor, AgentLimitsClaim } from '@behalf/protocol'
-import { maxTokenLifetimeSeconds } from '../key-timeline.js'
 import { createBatch } from './batch.js'
 import type { Database, Row, Statement } from './database.js'
 import { withRetry } from './failures.js'
 import type { NewRefreshToken } from './refresh-tokens.js'
+import { longestTokenLifetime } from './token-lifetimes.js'
 
 export interface NewDelegation {
   id: string
@@ -100,7 +100,7 @@ const countChildren = `
     count(*) filter (where created_at > $2::text::timestamptz - interval '1 minute')::int as recent
   from delegations
   where parent_id = $1
-    and created_at > $2::text::timestamptz - interval '${maxTokenLifetimeSeconds} seconds'`
+    and created_at > $2::text::timestamptz - ${longestTokenLifetime}`
 
 const recordExchanged = `
   with asked as (
@@ -123,7 +123,7 @@ const recordExchanged = `
     from delegations d
     where d.parent_id in (select parent_id from asked)
       -- None lives longer than this, since none outlives the token that it was made with.
-      and d.created_at > $2::text::timestamptz - interval '${maxTokenLifetimeSeconds} seconds'
+      and d.created_at > $2::text::timestamptz - ${longestTokenLifetime}
     group by d.parent_id
   ), judged as (
     select asked.*,

@@ -2,9 +2,9 @@
 import { personPrefix } from '@behalf/protocol'
 import { type SQL, sql } from 'drizzle-orm'
 import type { Shortage } from '../budgets/book.js'
-import { maxTokenLifetimeSeconds } from '../key-timeline.js'
 import { type Database, type Drizzle, rowsOf } from './database.js'
 import { withRetry } from './failures.js'
+import { longestTokenLifetime } from './token-lifetimes.js'
 
 const feedLock = 5_291_703
 
@@ -78,7 +78,7 @@ const revokeWhere = async (
     ), told as (
       insert into revocations (delegation_id, cause, revoked_at, expires_at)
       select id, ${cause}, ${at}, ${skewSeconds}::int * interval '1 second' +
-        least(expires_at, ${at} + ${maxTokenLifetimeSeconds}::int * interval '1 second')
+        least(expires_at, ${at} + ${sql.raw(longestTokenLifetime)})
       from hit
       returning cursor
     )

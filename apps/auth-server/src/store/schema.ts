@@ -28,5 +28,5 @@ export {
   users,
   verifications,
 } from './schema/people.js'
-export { signingKeys } from './schema/signing-keys.js'
+export { signingKeys, tokenLifetimes } from './schema/signing-keys.js'
 export { resources, tenants } from './schema/tenants.js'

@@ -22,6 +22,7 @@ import { registrationsStore } from './registrations.js'
 import { resourcesStore } from './resources.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
+import { tokenLifetimesStore } from './token-lifetimes.js'
 
 export const openStore = (database: Database, fanOut: FanOut, now: () => Date) => ({
   attempts: attemptsStore(database),
@@ -45,6 +46,7 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   resources: resourcesStore(database),
   revocations: revocationsStore(database),
   signingKeys: signingKeysStore(database),
+  tokenLifetimes: tokenLifetimesStore(database),
   /** Answers when the database does. */
   ping: async (): Promise<void> => {
     await database.read('select 1', [])

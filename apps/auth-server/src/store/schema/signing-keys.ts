@@ -1,6 +1,6 @@
-/** Keys that tokens are signed with. The private half is sealed. */
+/** Keys that tokens are signed with, the private half sealed, and how long such tokens live. */
 import type { SigningAlgorithm } from '@behalf/protocol'
-import { jsonb, pgTable, text } from 'drizzle-orm/pg-core'
+import { integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
 import { at } from './columns.js'
 
 export const signingKeys = pgTable('signing_keys', {
@@ -11,4 +11,8 @@ export const signingKeys = pgTable('signing_keys', {
   createdAt: at('created_at').notNull(),
   /** First use; the key is published before. */
   activeFrom: at('active_from').notNull(),
+})
+
+export const tokenLifetimes = pgTable('token_lifetimes', {
+  seconds: integer('seconds').primaryKey(),
 })
