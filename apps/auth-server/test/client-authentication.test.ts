@@ -281,6 +281,14 @@ describe('ids that forge', () => {
   })
 })
 
+test('the log names who was refused, and only once they have proved it', async () => {
+  const nameOf = (): unknown => JSON.parse(server.log.at(-1) ?? '{}').client_id
+  await ask({ grant_type: 'unknown' }, basic('researcher'))
+  expect(nameOf()).toBe('researcher')
+  await ask({ grant_type: 'unknown' }, basic('researcher', 'a guess'))
+  expect(nameOf()).toBeUndefined()
+})
+
 test('the log of all this says why each was refused, and holds no secret and no token', () => {
   const log = server.log.join('')
   const reasons = new Set(server.log.map((line) => JSON.parse(line).reason))

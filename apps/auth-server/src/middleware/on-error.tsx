@@ -35,8 +35,11 @@ const describeCause = (cause: unknown): object | undefined => {
   return { name: inner.name, code, message: inner.message, stack: inner.stack }
 }
 
-const writeLog = (c: Context, error: OAuthError, log: Logger): void => {
-  const entry = { method: c.req.method, path: c.req.path, code: error.code, reason: error.reason }
+const writeLog = (c: Context<Env>, error: OAuthError, log: Logger): void => {
+  const { method, path } = c.req
+  // Only who has authenticated: anybody can say a name.
+  const clientId = c.get('client')?.client_id
+  const entry = { method, path, client_id: clientId, code: error.code, reason: error.reason }
   if (error.status < 500) log.info(entry, 'refused')
   else log.error({ ...entry, cause: describeCause(error.cause) }, 'failed')
 }
