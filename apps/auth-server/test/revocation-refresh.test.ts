@@ -216,12 +216,13 @@ describe("a person's access token", () => {
     query: { scope: 'openid email docs:read', resource: docs },
   }
 
-  test('is described to the resource server without more of the person than is in it', async () => {
+  test('is described to the resource server without more of the person than its scope says', async () => {
     const { access_token } = await getTokens(server, forOpenid)
     const { body } = await server.introspect('docs-server', access_token)
-    const { agent_budget: _budget, ...described } = body
+    const { agent_budget: _budget, email, email_verified, ...described } = body
     expect(described).toEqual({ active: true, token_type: 'Bearer', ...decode(access_token) })
-    for (const name of ['email', 'email_verified', 'name', 'username', 'picture']) {
+    expect([email, email_verified]).toEqual(['alice@acme.test', true])
+    for (const name of ['name', 'username', 'picture']) {
       expect(body).not.toHaveProperty(name)
     }
   })
