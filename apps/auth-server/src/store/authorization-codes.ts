@@ -37,7 +37,7 @@ const parse = (row: Row): AuthorizationCode =>
     Object.entries(row).map(([name, value]) => [name, value ?? undefined]),
   ) as unknown as AuthorizationCode
 
-/** A used code is remembered as long as any token lives: who comes with it again ends what it bought. */
+/** As long as the longest access token may live: who comes with a used code ends what it bought. */
 const rememberSeconds = 24 * 3600
 
 export const authorizationCodesStore = ({ read, write, drizzle }: Database) => ({
