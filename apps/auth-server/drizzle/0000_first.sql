@@ -276,6 +276,12 @@ CREATE TABLE "refresh_tokens" (
 	"successor_sealed" text
 );
 --> statement-breakpoint
+CREATE TABLE "registry_version" (
+	"only" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"version" bigint NOT NULL,
+	CONSTRAINT "registry_version_one_row" CHECK ("registry_version"."only")
+);
+--> statement-breakpoint
 CREATE TABLE "request_minutes" (
 	"budget_id" text NOT NULL,
 	"minute" integer NOT NULL,

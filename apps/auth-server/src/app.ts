@@ -82,7 +82,7 @@ import {
   verifyEmailEndpoint,
   verifyEmailForm,
 } from './endpoints/sign-up.js'
-import { tokenEndpoint } from './endpoints/token.js'
+import { decidesOnRegistryAlone, tokenEndpoint } from './endpoints/token.js'
 import { twoFactorEndpoint, twoFactorForm } from './endpoints/two-factor.js'
 import { userinfoEndpoint } from './endpoints/userinfo.js'
 import { asPage } from './middleware/as-page.js'
@@ -134,7 +134,13 @@ export const createApp = (deps: Deps) => {
   get(`${base}/jwks`, pages, jwksEndpoint(deps))
 
   const tokens = limitClients(deps, 'token')
-  post(`${base}/token`, pages, noStore, ...form, tokens, tokenEndpoint(deps))
+  const forTokens = [
+    pages,
+    noStore,
+    readForm,
+    authenticateClient(deps, decidesOnRegistryAlone),
+  ] as const
+  post(`${base}/token`, ...forTokens, tokens, tokenEndpoint(deps))
   const bounded = limitClients(deps, 'revoke')
   post(`${base}/revoke`, pages, noStore, ...form, bounded, revokeEndpoint(deps))
   // Anybody who knows a public client may ask, and each answer is kept for ten minutes.

@@ -87,15 +87,22 @@ const claimsOf = (issuance: Issuance, issuer: string, jti: string, iat: number) 
   }
 }
 
+/** What was decided, and is written. */
+export interface RecordedIssuance {
+  issuance: Issuance
+  jti: string
+  iat: number
+}
+
 const record = (
-  issuance: Issuance,
-  jti: string,
-  iat: number,
+  { issuance, jti, iat }: RecordedIssuance,
+  asOf: string | undefined,
   { store }: Deps,
 ): Promise<Recorded> => {
   const { lineage, newDelegation } = issuance
   return store.issuances.record({
     jti,
+    as_of: asOf,
     parent_jti: issuance.parentJti,
     delegation_id: lineage.at(-1) ?? '',
     tenant_id: issuance.tenantId,
@@ -166,15 +173,29 @@ const responseOf = (issuance: Issuance, accessToken: string, iat: number, deps: 
 }
 
 /**
- * Records the token durably, then signs it. The record and the check that everything it stands on is
- * alive are one statement, so a revocation that was committed first always wins.
+ * Records the token durably. The record and the check that everything it stands on is alive are one
+ * statement, so a revocation that was committed first always wins.
+ *
+ * @param asOf the version of the registry that this was decided on: refused if it has moved since.
+ * `undefined` for what was decided on what was read for this request
+ * @throws OAuthError and then nothing has been written
+ */
+export const recordIssuance = async (
+  issuance: Issuance,
+  deps: Deps,
+  asOf?: string,
+): Promise<RecordedIssuance> => {
+  const recorded = { issuance, jti: deps.newId('at'), iat: toSeconds(deps.now()) }
+  await checkRecorded(await record(recorded, asOf, deps), issuance, deps)
+  return recorded
+}
+
+/**
+ * Signs what is recorded.
  *
  * @returns the body of a token response (RFC 6749 §5.1, RFC 8693 §2.2.1)
  */
-export const issueTokens = async (issuance: Issuance, deps: Deps) => {
-  const jti = deps.newId('at')
-  const iat = toSeconds(deps.now())
-  await checkRecorded(await record(issuance, jti, iat, deps), issuance, deps)
+export const signIssuance = async ({ issuance, jti, iat }: RecordedIssuance, deps: Deps) => {
   if (issuance.newDelegation) await fundEscrow(issuance.newDelegation, deps)
   const accessToken = deps.keys.sign('at+jwt', claimsOf(issuance, deps.issuer, jti, iat))
   return responseOf(issuance, accessToken, iat, deps)

@@ -21,7 +21,7 @@ const findRule = async (parent: Delegation, actor: Client, mode: DelegationMode,
   const from = await deps.store.clients.find(parent.actor)
   if (!from) return undefined
   // Of the tenant that the authority is of: who holds it for a person may belong to none.
-  const rules = await deps.store.delegationRules.between(parent.tenant_id, from, actor)
+  const { rules } = await deps.store.delegationRules.between(parent.tenant_id, from, actor)
   return selectRule(rules, { from, to: actor, mode })
 }
 

@@ -62,8 +62,9 @@ export const checkStanding = async (
 /** A rule that was taken away stops what it once let happen, wherever in the lineage that was. */
 export const checkRulesStand = async ({ lineage }: Standing, deps: Deps): Promise<void> => {
   const ids = new Set(lineage.flatMap(({ rule_ids }) => rule_ids ?? []))
-  if (ids.size === 0 || (await deps.store.delegationRules.countEnabled([...ids])) === ids.size)
-    return
+  if (ids.size === 0) return
+  const enabled = await deps.store.delegationRules.findEnabled([...ids])
+  if (enabled.length === ids.size) return
   throw new OAuthError('access_denied', {
     description: 'A rule that this delegation was made under is gone.',
     reason: 'rule_withdrawn',

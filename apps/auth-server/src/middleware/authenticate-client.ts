@@ -80,6 +80,30 @@ const authenticates = (
   return credentials.method === 'none' || matches
 }
 
+type Proof = (client: Client | undefined) => boolean
+
+/**
+ * As it was remembered, if that will do. What is remembered may be older than a new secret, so nobody is
+ * refused by it; and where nothing is, there is one read as well, so an unknown client takes no longer.
+ */
+const proveRemembered = (clientId: string, { store }: Deps, proves: Proof): Client | undefined => {
+  const client = store.registry.peekClient(clientId)
+  if (!client || client.disabled || client.registered_by === 'metadata_document') return undefined
+  return proves(client) ? client : undefined
+}
+
+/** As it is now, switched off or not. */
+const proveAfresh = async (
+  clientId: string,
+  deps: Deps,
+  proves: Proof,
+): Promise<Client | undefined> => {
+  // A client that is known goes on working while its document cannot be read.
+  const client = await findClient(clientId, deps, { allowStale: true })
+  const isProven = proves(client)
+  return client && !client.disabled && isProven ? client : undefined
+}
+
 /**
  * The client, if it is who it says. Why it is not stays in the log.
  *
@@ -89,24 +113,38 @@ const prove = async (
   c: Context<Env>,
   clientId: string,
   deps: Deps,
-  proves: (client: Client | undefined) => boolean,
+  proves: Proof,
+  mayRemember = false,
 ): Promise<Client> => {
   const { failedAuthentications } = deps.rateLimits
   const attempt = { clientId, addressOf: () => knownAddress(c, deps.signIn.config) }
   failedAuthentications.check(attempt)
-  // A client that is known goes on working while its document cannot be read.
-  const client = await findClient(clientId, deps, { allowStale: true })
-  const isProven = proves(client)
-  if (client && !client.disabled && isProven) return client
+  const remembered = mayRemember ? proveRemembered(clientId, deps, proves) : undefined
+  const client = remembered ?? (await proveAfresh(clientId, deps, proves))
+  if (client) return client
   const refusal = await failedAuthentications.count(attempt)
   throw refusal ?? invalidClient('client_authentication_failed')
 }
 
-export const authenticateClient = (deps: Deps): MiddlewareHandler<Env> =>
+/**
+ * The client that sends this request.
+ *
+ * @param mayRemember only where what is decided on it is checked against the registry of today
+ * @throws OAuthError `invalid_client`, or 429
+ */
+export const proveClient = (c: Context<Env>, deps: Deps, mayRemember: boolean): Promise<Client> => {
+  const credentials = readCredentials(c.req.header('authorization'), c.var.form)
+  const proves: Proof = (client) => authenticates(client, credentials, deps.now())
+  return prove(c, credentials.clientId, deps, proves, mayRemember)
+}
+
+/** @param mayRemember see `proveClient` */
+export const authenticateClient = (
+  deps: Deps,
+  mayRemember: (form: Form) => boolean = () => false,
+): MiddlewareHandler<Env> =>
   async function authenticateClient(c, next) {
-    const credentials = readCredentials(c.req.header('authorization'), c.var.form)
-    const proves = (client: Client | undefined) => authenticates(client, credentials, deps.now())
-    c.set('client', await prove(c, credentials.clientId, deps, proves))
+    c.set('client', await proveClient(c, deps, mayRemember(c.var.form)))
     await next()
   }
 

@@ -10,4 +10,6 @@ export const noteUse = async (client: Client, { store, now }: Deps): Promise<voi
   const { last_used_at: before } = client
   if (before && now().getTime() - before.getTime() < everyMs) return
   await store.registrations.noteUse(client.client_id, now())
+  // It may be remembered, and is not read again for this.
+  client.last_used_at = now()
 }

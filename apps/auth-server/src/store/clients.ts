@@ -1,9 +1,10 @@
-/** Clients, as RFC 7591 names their metadata. Read on every request, so that a change counts at once. */
+/** Clients, as RFC 7591 names their metadata. */
 import { type AgentLimits, agentLimitsSchema } from '@behalf/protocol'
 import { sql } from 'drizzle-orm'
 import { apiScopes } from '../api-scopes.js'
 import { createBatch } from './batch.js'
 import type { Database, Drizzle, Row } from './database.js'
+import { asOfColumn } from './registry-version.js'
 import { type ClientKind, type Registrant, clients as table } from './schema.js'
 
 export interface Client {
@@ -44,6 +45,8 @@ export interface Client {
   document_expires_at: Date | undefined
   /** To the day, and only where it matters: for clients that registered themselves. */
   last_used_at: Date | undefined
+  /** The version of the registry that this was read at. */
+  as_of: string
 }
 
 /** Nobody has written it down but itself: what it may have is listed, and nothing else. */
@@ -69,7 +72,8 @@ const columns = `
     array(select unnest(c.scope) intersect select unnest(array[${apiScopeList}])
       except select unnest(r.scopes_supported) from resources r
         where r.resource = any(c.resources)) as api_scope,
-    array(select r.resource from resources r where r.client_id = c.client_id) as serves
+    array(select r.resource from resources r where r.client_id = c.client_id) as serves,
+    ${asOfColumn}
   from clients c left join tenants t on t.tenant_id = c.tenant_id`
 
 const parse = (row: Row): Client => {

@@ -7,6 +7,7 @@ import {
 } from '@behalf/protocol'
 import { notInArray } from 'drizzle-orm'
 import type { Database, Drizzle, Row } from './database.js'
+import { asOfColumn } from './registry-version.js'
 import { delegationRules as table } from './schema.js'
 
 export type NewDelegationRule = typeof table.$inferInsert
@@ -40,14 +41,20 @@ const parse = (row: Row): DelegationRule => ({
   expiresInSeconds: (row.expires_in_seconds ?? undefined) as number | undefined,
 })
 
+/** Rules, and the version of the registry that they were read at, if there are any. */
+export interface RulesAsOf {
+  rules: readonly DelegationRule[]
+  as_of: string | undefined
+}
+
 export const delegationRulesStore = ({ read }: Database) => ({
-  /** How many of these there still are. */
-  countEnabled: async (ids: readonly string[]): Promise<number> => {
+  /** Those of these that there still are. */
+  findEnabled: async (ids: readonly string[]): Promise<{ id: string; as_of: string }[]> => {
     const rows = await read(
-      'select count(*)::int as n from delegation_rules where id = any($1::text[]) and enabled',
+      `select id, ${asOfColumn} from delegation_rules where id = any($1::text[]) and enabled`,
       [ids],
     )
-    return Number(rows[0]?.n)
+    return rows.map(({ id, as_of }) => ({ id: String(id), as_of: String(as_of) }))
   },
 
   /** The enabled rules of the tenant whose both ends fit these parties. */
@@ -55,15 +62,17 @@ export const delegationRulesStore = ({ read }: Database) => ({
     tenantId: string | undefined,
     from: RuleParty,
     to: RuleParty,
-  ): Promise<DelegationRule[]> => {
+  ): Promise<RulesAsOf> => {
     const rows = await read(
-      `select id, from_selector, to_selector, mode, scope, resources, limits, expires_in_seconds
+      `select id, from_selector, to_selector, mode, scope, resources, limits, expires_in_seconds,
+         ${asOfColumn}
        from delegation_rules
        where from_selector = any($1::text[]) and to_selector = any($2::text[])
          and tenant_id is not distinct from $3::text and enabled`,
       [selectorsOf(from), selectorsOf(to), tenantId ?? null],
     )
-    return rows.map(parse)
+    const [first] = rows
+    return { rules: rows.map(parse), as_of: first && String(first.as_of) }
   },
 })
 

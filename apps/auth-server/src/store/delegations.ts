@@ -6,6 +6,7 @@ import { createBatch } from './batch.js'
 import { setBudget } from './budgets.js'
 import type { Client } from './clients.js'
 import type { Database, Drizzle, Row } from './database.js'
+import { asOfColumn } from './registry-version.js'
 import { delegations as table } from './schema.js'
 
 export interface Delegation {
@@ -24,6 +25,8 @@ export interface Delegation {
   parent_id: string | undefined
   rule_ids: readonly string[] | undefined
   created_at: Date
+  /** The version of the registry that this was read at, where that matters. */
+  as_of?: string
 }
 
 /** Where a page of a listing begins: after this row. */
@@ -57,6 +60,8 @@ const columnList = `id, lineage, tenant_id, subject, actor, act, scope, resource
   expires_at, revoked_at, parent_id, rule_ids, created_at`
 
 const columns = `select ${columnList} from delegations`
+
+const byIds = `select ${columnList}, ${asOfColumn} from delegations where id = any($1::text[])`
 
 const parse = (row: Row): Delegation => {
   const optional = Object.fromEntries(
@@ -111,7 +116,7 @@ export type Standing = Pick<
 /** Requests of one moment share a statement. It starts after the last of them, so none is stale. */
 const batchedFind = (read: Database['read']) => {
   const flush = async (ids: string[]): Promise<{ delegation: Delegation | undefined }[]> => {
-    const rows = await read(`${columns} where id = any($1::text[])`, [[...new Set(ids)]])
+    const rows = await read(byIds, [[...new Set(ids)]])
     const byId = new Map(rows.map((row) => [row.id, parse(row)]))
     return ids.map((id) => ({ delegation: byId.get(id) }))
   }
@@ -124,7 +129,7 @@ export const delegationsStore = ({ read, report, drizzle }: Database) => ({
 
   /** Those that there are, in no order. */
   findMany: async (ids: readonly string[]): Promise<Delegation[]> =>
-    (await read(`${columns} where id = any($1::text[])`, [ids])).map(parse),
+    (await read(byIds, [ids])).map(parse),
 
   /** Live delegations, the newest first. What hangs from something revoked is not alive. */
   list: async (filter: DelegationFilter, now: Date): Promise<Delegation[]> => {

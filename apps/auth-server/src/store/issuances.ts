@@ -8,6 +8,8 @@ import { createBatch } from './batch.js'
 import type { Database, Row, Statement } from './database.js'
 import { withRetry } from './failures.js'
 import type { NewRefreshToken } from './refresh-tokens.js'
+import { isCurrent } from './registry-version.js'
+import { arrayOf, rowsOf } from './row-arrays.js'
 import { longestTokenLifetime } from './token-lifetimes.js'
 
 export interface NewDelegation {
@@ -55,6 +57,8 @@ export interface IssuanceRow {
   /** Made together with the token. */
   delegation: NewDelegation | undefined
   redemption?: Redemption | undefined
+  /** The version of the registry that it was decided on, to be checked. Absent: no matter which. */
+  as_of?: string | undefined
 }
 
 /** How many delegations may hang from one. */
@@ -66,29 +70,38 @@ export interface FanOut {
 }
 
 /**
- * `ended`: something that the token stands on is no longer alive. `fan_out`: one child too many.
+ * `ended`: something that the token stands on is no longer alive, or as it was. `fan_out`: one child too many.
  * `replayed`: its code was spent before.
  */
 export type Recorded = 'recorded' | 'ended' | 'fan_out' | 'replayed'
+
+const ownRows = rowsOf<IssuanceRow>(1, [
+  ['jti', 'text', ({ jti }) => jti],
+  ['delegation_id', 'text', ({ delegation_id }) => delegation_id],
+  ['tenant_id', 'text', ({ tenant_id }) => tenant_id],
+  ['client_id', 'text', ({ client_id }) => client_id],
+  ['subject', 'text', ({ subject }) => subject],
+  ['actor', 'text', ({ actor }) => actor],
+  ['scope', 'text', ({ scope }) => scope],
+  ['aud', 'text[]', ({ aud }) => arrayOf(aud)],
+  ['issued_at', 'timestamptz', ({ issued_at }) => issued_at],
+  ['expires_at', 'timestamptz', ({ expires_at }) => expires_at],
+  ['as_of', 'text', ({ as_of }) => as_of],
+])
 
 /**
  * A client's own token, without a lock: should its root be revoked in this very moment, the token names
  * the root and is dead with it. What it is exchanged for is checked under the lock.
  */
 const recordOwn = `
-  with asked as (
-    select * from jsonb_to_recordset($1::text::jsonb) as t(
-      jti text, delegation_id text, tenant_id text, client_id text, subject text, actor text,
-      scope text, aud text[], issued_at timestamptz, expires_at timestamptz)
-  ), recorded as (
-    insert into issuances (jti, delegation_id, tenant_id, client_id, subject, actor, scope, aud,
-      issued_at, expires_at)
-    select a.jti, a.delegation_id, a.tenant_id, a.client_id, a.subject, a.actor, a.scope, a.aud,
-      a.issued_at, a.expires_at
-    from asked a join delegations d on d.id = a.delegation_id and d.revoked_at is null
-    returning jti
-  )
-  select jti, 'recorded' as outcome from recorded`
+  insert into issuances (jti, delegation_id, tenant_id, client_id, subject, actor, scope, aud,
+    issued_at, expires_at)
+  select a.jti, a.delegation_id, a.tenant_id, a.client_id, a.subject, a.actor, a.scope, a.aud,
+    a.issued_at, a.expires_at
+  from ${ownRows.table} a
+  join delegations d on d.id = a.delegation_id and d.revoked_at is null
+  where ${isCurrent('a.as_of')}
+  returning jti, 'recorded' as outcome`
 
 /** Locked before they are counted: a statement does not see what was committed while it waited. */
 const lockParents = `
@@ -109,7 +122,7 @@ const recordExchanged = `
     from jsonb_to_recordset($1::text::jsonb) as t(
       jti text, parent_jti text, delegation_id text, tenant_id text, client_id text, subject text,
       actor text, scope text, aud text[], issued_at timestamptz, expires_at timestamptz,
-      standing_on text[], delegation jsonb)
+      standing_on text[], delegation jsonb, as_of text)
   ), alive as (
     select d.id from delegations d
     where d.id in (select unnest(standing_on) from asked)
@@ -127,7 +140,7 @@ const recordExchanged = `
     group by d.parent_id
   ), judged as (
     select asked.*,
-      not exists (
+      ${isCurrent('asked.as_of')} and not exists (
         select from unnest(standing_on) as step(id) where step.id not in (select id from alive)
       ) as stands,
       delegation is null or (coalesce(children.live, 0) + nth <= $3::int
@@ -235,7 +248,7 @@ export const issuancesStore = (database: Database, fanOut: FanOut, now: () => Da
     ],
   })
   const own = createBatch(async (rows: IssuanceRow[]) => {
-    const params = [JSON.stringify(rows)]
+    const params = ownRows.params(rows)
     return outcomes(rows, await withRetry(() => database.write(recordOwn, params)))
   })
   const delegated = createBatch(async (rows: IssuanceRow[]) => {

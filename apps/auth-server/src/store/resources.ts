@@ -1,6 +1,7 @@
 /** Protected resources, by their RFC 8707 URI. */
 import { createBatch } from './batch.js'
 import type { Database, Drizzle, Row } from './database.js'
+import { asOfColumn } from './registry-version.js'
 import { resources as table } from './schema.js'
 
 export interface Resource {
@@ -10,6 +11,8 @@ export interface Resource {
   client_id: string | undefined
   /** Scopes in plain words. */
   scope_descriptions: Readonly<Record<string, string>>
+  /** The version of the registry that this was read at. */
+  as_of: string
 }
 
 export type NewResource = typeof table.$inferInsert
@@ -21,7 +24,7 @@ const parse = (row: Row): Resource =>
     client_id: row.client_id ?? undefined,
   }) as Resource
 
-const columns = 'resource, tenant_id, scopes_supported, client_id, scope_descriptions'
+const columns = `resource, tenant_id, scopes_supported, client_id, scope_descriptions, ${asOfColumn}`
 
 export const resourcesStore = ({ read }: Database) => ({
   /** Requests of one moment share a statement. */

@@ -28,5 +28,6 @@ export {
   users,
   verifications,
 } from './schema/people.js'
+export { registryVersion } from './schema/registry.js'
 export { signingKeys, tokenLifetimes } from './schema/signing-keys.js'
 export { resources, tenants } from './schema/tenants.js'

@@ -19,12 +19,13 @@ import { membersStore } from './members.js'
 import { peopleStore } from './people.js'
 import { refreshTokensStore } from './refresh-tokens.js'
 import { registrationsStore } from './registrations.js'
+import { openRegistry } from './registry.js'
 import { resourcesStore } from './resources.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
 import { tokenLifetimesStore } from './token-lifetimes.js'
 
-export const openStore = (database: Database, fanOut: FanOut, now: () => Date) => ({
+const openTables = (database: Database, fanOut: FanOut, now: () => Date) => ({
   attempts: attemptsStore(database),
   authorizationCodes: authorizationCodesStore(database),
   authorizationRequests: authorizationRequestsStore(database),
@@ -52,5 +53,13 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
     await database.read('select 1', [])
   },
 })
+
+/** Clients that are read one by one are kept for whoever asks the registry. */
+export const openStore = (database: Database, fanOut: FanOut, now: () => Date) => {
+  const tables = openTables(database, fanOut, now)
+  const registry = openRegistry(database, tables)
+  const clients = { ...tables.clients, find: registry.loadClient }
+  return { ...tables, clients, registry }
+}
 
 export type Store = ReturnType<typeof openStore>
