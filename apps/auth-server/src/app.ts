@@ -150,7 +150,8 @@ export const createApp = (deps: Deps) => {
   const device = [pages, noStore, fewDevices, ...form, ofClient] as const
   post(`${base}/device_authorization`, ...device, deviceAuthorizationEndpoint(deps))
   const asks = limitClients(deps, 'introspect')
-  post(`${base}/introspect`, noStore, ...form, asks, introspectEndpoint(deps))
+  const remembered = [readForm, authenticateClient(deps, () => true)] as const
+  post(`${base}/introspect`, noStore, ...remembered, asks, introspectEndpoint(deps))
 
   // What waits is kept, for somebody who may never come, and a client may have to be read first.
   const fewPushed = limitAddresses(deps, 'par', (c) => knownAddress(c, proxy))

@@ -9,12 +9,13 @@ import {
   isPersonId,
   OAuthError,
 } from '@behalf/protocol'
-import type { Handler } from 'hono'
+import type { Context, Handler } from 'hono'
 import { describeRefreshToken } from '../authorization/describe-refresh-token.js'
 import { personStanding } from '../authorization/standing.js'
 import { liveBudget } from '../budgets/show-budget.js'
 import type { Deps } from '../deps.js'
 import { checkStanding } from '../grants/exchange-standing.js'
+import { proveClient } from '../middleware/authenticate-client.js'
 import type { Env } from '../middleware/env.js'
 import { isRefreshToken } from '../secrets.js'
 import type { Client } from '../store/clients.js'
@@ -47,10 +48,29 @@ const describe = async (text: string, caller: Client, deps: Deps) => {
 }
 
 /** RFC 7662 §2.2: whatever it will not vouch for is `{"active":false}` and nothing else. */
-export const introspectEndpoint = (deps: Deps): Handler<Env> =>
-  async function introspectEndpoint(c) {
-    const { client, form } = c.var
-    const token = form.get('token')
+const answerFor = (text: string, caller: Client, deps: Deps) =>
+  describe(text, caller, deps).catch((error: unknown) => {
+    if (isOAuthError(error)) return inactive
+    throw error
+  })
+
+/** Of who is registered what is remembered, once the registry has said that it is so still; all else as it is now. */
+const answerNow = async (c: Context<Env>, text: string, deps: Deps, remembering: Deps) => {
+  const { client } = c.var
+  const [answer, isCurrent] = await Promise.all([
+    answerFor(text, client, remembering),
+    deps.store.registry.isCurrent(client.as_of),
+  ])
+  return isCurrent ? answer : answerFor(text, await proveClient(c, deps, false), deps)
+}
+
+export const introspectEndpoint = (deps: Deps): Handler<Env> => {
+  const { store } = deps
+  const { clients } = store.registry.remembered
+  const remembering = { ...deps, store: { ...store, clients } }
+  return async function introspectEndpoint(c) {
+    const client = c.get('client')
+    const token = c.get('form').get('token')
     if (token === undefined) {
       throw new OAuthError('invalid_request', { description: 'token is missing.' })
     }
@@ -59,9 +79,6 @@ export const introspectEndpoint = (deps: Deps): Handler<Env> =>
         description: 'A public client cannot introspect.',
       })
     }
-    const answer = await describe(token, client, deps).catch((error: unknown) => {
-      if (isOAuthError(error)) return inactive
-      throw error
-    })
-    return c.json(answer)
+    return c.json(await answerNow(c, token, deps, remembering))
   }
+}

@@ -146,6 +146,16 @@ const inTransaction = async <T>(
   }
 }
 
+/** Sent one behind the other, and the commit behind both: PostgreSQL begins the second when the first is done. */
+const bothOf =
+  (first: Statement, second: Statement) =>
+  async (query: Query): Promise<Written<{ rows: Promise<Row[]> }>> => {
+    const done = query(first.text, first.params)
+    const rows = query(second.text, second.params)
+    rows.catch(() => {})
+    return { result: { rows }, written: Promise.all([done, rows]) }
+  }
+
 /**
  * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
  * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
@@ -177,11 +187,8 @@ const openPostgres = async (url: string): Promise<Database> => {
     read: prepared(reads),
     report: prepared(reports),
     write: prepared(writes),
-    writeAfter: (first, second) =>
-      writes.begin(async (transaction) => {
-        await prepared(transaction)(first.text, first.params)
-        return prepared(transaction)(second.text, second.params)
-      }) as Promise<Row[]>,
+    writeAfter: async (first, second) =>
+      (await inTransaction(writes, prepared, bothOf(first, second))).rows,
     ledger: (work) => inTransaction(ledger, prepared, work),
     close: async () => {
       const clients = [transactions, reads, writes, ledger, urgent, reports]
