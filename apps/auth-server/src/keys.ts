@@ -15,6 +15,8 @@ import type { StoredKey } from './store/signing-keys.js'
 interface Key extends StoredKey {
   privateKey: KeyObject
   publicKey: KeyObject
+  /** The encoded JOSE header of each type that it has signed. */
+  headers: Map<string, string>
 }
 
 export interface Keys {
@@ -87,10 +89,19 @@ const openKey = (stored: StoredKey, seal: Seal): Key => {
     )
   }
   const privateKey = createPrivateKey(pem)
-  return { ...stored, privateKey, publicKey: createPublicKey(privateKey) }
+  return { ...stored, privateKey, publicKey: createPublicKey(privateKey), headers: new Map() }
 }
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** Of one key there are as many as there are types of tokens: few. */
+const headerOf = ({ alg, kid, headers }: Key, typ: string): string => {
+  const known = headers.get(typ)
+  if (known !== undefined) return known
+  const header = encode({ alg, typ, kid })
+  headers.set(typ, header)
+  return header
+}
 
 /** Opens the keys of the database, creating the first one when there is none. */
 export const openKeys = async (options: KeysOptions): Promise<Keys> => {
@@ -123,9 +134,8 @@ export const openKeys = async (options: KeysOptions): Promise<Keys> => {
     sign: (typ, claims) => {
       const key = activeKey([...byKid.values()], now())
       if (!key) throw new Error('there is no signing key')
-      const header = encode({ alg: key.alg, typ, kid: key.kid })
       const payload = typeof claims === 'function' ? claims(key.alg) : claims
-      const signingInput = `${header}.${encode(payload)}`
+      const signingInput = `${headerOf(key, typ)}.${encode(payload)}`
       return `${signingInput}.${signJws(key.alg, key.privateKey, signingInput)}`
     },
   }

@@ -146,8 +146,11 @@ const meetActions = (
 }
 
 /** Without members that are there and undefined, so that limits compare and print as they are. */
-export const withoutUndefined = (limits: AgentLimits): AgentLimits =>
-  Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+export const withoutUndefined = (limits: AgentLimits): AgentLimits => {
+  const kept: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(limits)) if (value !== undefined) kept[name] = value
+  return kept
+}
 
 /** What both allow, member by member; an absent member does not limit. */
 export const minLimits = (one: AgentLimits, other: AgentLimits): AgentLimits =>

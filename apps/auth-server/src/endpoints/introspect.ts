@@ -56,10 +56,13 @@ const answerFor = (text: string, caller: Client, deps: Deps) =>
 
 /** Of who is registered what is remembered, once the registry has said that it is so still; all else as it is now. */
 const answerNow = async (c: Context<Env>, text: string, deps: Deps, remembering: Deps) => {
-  const { client } = c.var
+  const client = c.get('client')
+  const { registry } = deps.store
+  // What is remembered may be newer than the client by now, or older.
+  if (!registry.isOf(client)) return answerFor(text, await proveClient(c, deps, false), deps)
   const [answer, isCurrent] = await Promise.all([
     answerFor(text, client, remembering),
-    deps.store.registry.isCurrent(client.as_of),
+    registry.isCurrent(client.as_of),
   ])
   return isCurrent ? answer : answerFor(text, await proveClient(c, deps, false), deps)
 }

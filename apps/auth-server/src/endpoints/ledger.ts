@@ -70,7 +70,10 @@ const budgetIdOf = (c: Context): string => {
   throw notFound()
 }
 
-const callerOf = (c: Context<Env>): Caller => ({ client: c.var.client, scope: c.var.apiScope })
+const callerOf = (c: Context<Env>): Caller => ({
+  client: c.get('client'),
+  scope: c.get('apiScope'),
+})
 
 const nothing = z.strictObject({})
 
@@ -82,33 +85,33 @@ const mutation =
   ): Handler<Env> =>
   async (c) => {
     const key = idempotencyKey(c)
-    return send(c, await run(c, parseBody(schema, c.var.json), key))
+    return send(c, await run(c, parseBody(schema, c.get('json')), key))
   }
 
 export const reserveEndpoint = (deps: Deps): Handler<Env> =>
-  mutation(reservationRequestSchema, (c, body, key) => reserve(body, key, c.var.client, deps))
+  mutation(reservationRequestSchema, (c, body, key) => reserve(body, key, c.get('client'), deps))
 
 export const settleEndpoint = (deps: Deps): Handler<Env> =>
   mutation(settleRequestSchema, (c, { amount_usd: actual }, key) =>
-    endReservation(idOf(c, 'rsv'), actual, key, c.var.client, deps),
+    endReservation(idOf(c, 'rsv'), actual, key, c.get('client'), deps),
   )
 
 export const releaseEndpoint = (deps: Deps): Handler<Env> =>
   mutation(nothing, (c, _, key) =>
-    endReservation(idOf(c, 'rsv'), undefined, key, c.var.client, deps),
+    endReservation(idOf(c, 'rsv'), undefined, key, c.get('client'), deps),
   )
 
 export const openLeaseEndpoint = (deps: Deps): Handler<Env> =>
-  mutation(leaseRequestSchema, (c, body, key) => openLease(body, key, c.var.client, deps))
+  mutation(leaseRequestSchema, (c, body, key) => openLease(body, key, c.get('client'), deps))
 
 export const renewLeaseEndpoint = (deps: Deps): Handler<Env> =>
   mutation(leaseRenewalSchema, (c, body, key) =>
-    renewLease(idOf(c, 'lse'), body, key, c.var.client, deps),
+    renewLease(idOf(c, 'lse'), body, key, c.get('client'), deps),
   )
 
 export const closeLeaseEndpoint = (deps: Deps): Handler<Env> =>
   mutation(leaseReportSchema, (c, body, key) =>
-    endLease(idOf(c, 'lse'), body, key, c.var.client, deps),
+    endLease(idOf(c, 'lse'), body, key, c.get('client'), deps),
   )
 
 export const capEndpoint = (deps: Deps): Handler<Env> =>
@@ -133,5 +136,5 @@ export const budgetEndpoint = (deps: Deps): Handler<Env> =>
 export const verificationEndpoint = (deps: Deps): Handler<Env> =>
   async function verificationEndpoint(c) {
     requireAdmin(callerOf(c))
-    return c.json(await verifyLedger(deps.store.budgets, { tenantId: c.var.client.tenant_id }))
+    return c.json(await verifyLedger(deps.store.budgets, { tenantId: c.get('client').tenant_id }))
   }

@@ -46,6 +46,7 @@ const attemptRemembered = async (
   request: GrantRequest,
   remembering: Deps,
 ): Promise<RecordedIssuance | undefined> => {
+  if (!remembering.store.registry.isOf(request.client)) return undefined
   try {
     return await attempt(request, remembering, request.client.as_of)
   } catch (error) {
@@ -56,7 +57,8 @@ const attemptRemembered = async (
 
 /** On what is remembered, which the record checks; and where that will not do, on what is read afresh. */
 const decide = async (c: Context<Env>, deps: Deps, remembering: Deps) => {
-  const { client, form } = c.var
+  const client = c.get('client')
+  const form = c.get('form')
   if (!decidesOnRegistryAlone(form)) return attempt({ client, form }, deps)
   const recorded = await attemptRemembered({ client, form }, remembering)
   return recorded ?? attempt({ client: await proveClient(c, deps, false), form }, deps)
@@ -67,7 +69,7 @@ export const tokenEndpoint = (deps: Deps): Handler<Env> => {
   const remembering = { ...deps, store: { ...store, ...store.registry.remembered } }
   return async function tokenEndpoint(c) {
     const answer = await signIssuance(await decide(c, deps, remembering), deps)
-    await noteUse(c.var.client, deps)
+    await noteUse(c.get('client'), deps)
     return c.json(answer)
   }
 }

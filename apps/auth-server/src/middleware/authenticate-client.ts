@@ -4,7 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Form } from '../form.js'
 import { findClient } from '../registration/find-client.js'
-import { matchesHash } from '../secrets.js'
+import { hashSecret, isSameHash } from '../secrets.js'
 import type { Client } from '../store/clients.js'
 import type { Env } from './env.js'
 import { knownAddress } from './remote-address.js'
@@ -64,8 +64,9 @@ const secretMatches = (
   now: Date,
 ): boolean => {
   const { previous_secret_hash, previous_secret_expires_at: end } = client ?? {}
-  const isCurrent = matchesHash(secret ?? '', client?.client_secret_hash)
-  const isPrevious = matchesHash(secret ?? '', previous_secret_hash)
+  const hashed = hashSecret(secret ?? '')
+  const isCurrent = isSameHash(hashed, client?.client_secret_hash)
+  const isPrevious = isSameHash(hashed, previous_secret_hash)
   return isCurrent || (isPrevious && end !== undefined && end > now)
 }
 
@@ -133,7 +134,7 @@ const prove = async (
  * @throws OAuthError `invalid_client`, or 429
  */
 export const proveClient = (c: Context<Env>, deps: Deps, mayRemember: boolean): Promise<Client> => {
-  const credentials = readCredentials(c.req.header('authorization'), c.var.form)
+  const credentials = readCredentials(c.req.header('authorization'), c.get('form'))
   const proves: Proof = (client) => authenticates(client, credentials, deps.now())
   return prove(c, credentials.clientId, deps, proves, mayRemember)
 }
@@ -144,7 +145,7 @@ export const authenticateClient = (
   mayRemember: (form: Form) => boolean = () => false,
 ): MiddlewareHandler<Env> =>
   async function authenticateClient(c, next) {
-    c.set('client', await proveClient(c, deps, mayRemember(c.var.form)))
+    c.set('client', await proveClient(c, deps, mayRemember(c.get('form'))))
     await next()
   }
 

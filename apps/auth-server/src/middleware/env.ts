@@ -2,6 +2,7 @@
 import type { Form } from '../form.js'
 import type { Client } from '../store/clients.js'
 
+/** Read one by one with `c.get`: `c.var` copies all of them each time. */
 export interface Env {
   Variables: {
     form: Form

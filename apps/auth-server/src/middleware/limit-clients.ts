@@ -26,7 +26,7 @@ const isPoll = (form: Form | undefined): boolean =>
 
 /** A public client proves nothing: whoever says its name must not use up what is everybody's. */
 const whoAsks = (c: Context<Env>, { signIn }: Deps): string => {
-  const { client_id, token_endpoint_auth_method: method } = c.var.client
+  const { client_id, token_endpoint_auth_method: method } = c.get('client')
   return method === 'none' ? `${client_id} ${remoteAddress(c, signIn.config)}` : client_id
 }
 
@@ -37,7 +37,7 @@ export const limitClients = (deps: Deps, endpoint: ClientEndpoint): MiddlewareHa
   const words = endpoint === 'revoke' ? tooManyRevocations : tooManyRequests
   return async function limitClients(c, next) {
     const code =
-      endpoint === 'token' && isPoll(c.var.form) ? 'slow_down' : 'temporarily_unavailable'
+      endpoint === 'token' && isPoll(c.get('form')) ? 'slow_down' : 'temporarily_unavailable'
     await countOrRefuse(counter, whoAsks(c, deps), { ...words, code })
     await next()
   }

@@ -22,6 +22,7 @@ const createSource = (maxEntries = 100) => {
       return key === 'nobody' ? undefined : seen
     },
     asOf: (value) => value?.version,
+    isKept: (value) => value?.key !== 'passing',
     maxEntries,
   })
   /** Lets the reads answer, in this order. */
@@ -42,6 +43,7 @@ const createSource = (maxEntries = 100) => {
   }
   return {
     ...found,
+    version: memory.version,
     answer,
     load,
     move: () => {
@@ -73,6 +75,18 @@ describe('what was read', () => {
     await source.load('nobody')
     await source.load('nobody')
     expect(source.reads()).toBe(2)
+  })
+
+  test('tells of a later version even where it is not kept itself', async () => {
+    const source = createSource()
+    await source.load('one')
+    source.move()
+    await source.load('passing')
+    expect([source.version(), source.peek('one'), source.peek('passing')]).toEqual([
+      '2',
+      undefined,
+      undefined,
+    ])
   })
 
   test('before a change, and answers after one of later, changes nothing', async () => {

@@ -2,6 +2,8 @@
 
 /** Entries of all kinds, of one version. */
 export interface Memory {
+  /** What is kept is of this version; `undefined` before anything was read. */
+  version: () => string | undefined
   /** Before a read is sent. */
   begin: () => number
   /** @returns false for what may be older than what is known by now, and must not be kept */
@@ -34,6 +36,7 @@ export const createMemory = (): Memory => {
     return turn
   }
   return {
+    version: () => version,
     begin: next,
     learn: (asOf, begun) => {
       if (asOf === version) return true
@@ -64,14 +67,16 @@ export interface Remembered<Key, Value> {
 interface RememberOptions<Key, Value> {
   nameOf: (key: Key) => string
   read: (key: Key) => Promise<Value>
-  /** `undefined` for what is not to be kept: nothing was found, for one. */
+  /** `undefined` where nothing was found, which is not kept. */
   asOf: (value: Value) => string | undefined
+  /** Absent: all that was found. */
+  isKept?: (value: Value) => boolean
   maxEntries: number
 }
 
 export const remember = <Key, Value>(
   memory: Memory,
-  { nameOf, read, asOf, maxEntries }: RememberOptions<Key, Value>,
+  { nameOf, read, asOf, isKept = () => true, maxEntries }: RememberOptions<Key, Value>,
 ): Remembered<Key, Value> => {
   const space = memory.space<Value>(maxEntries)
   const peek = (key: Key): Value | undefined => space.get(nameOf(key))
@@ -79,7 +84,8 @@ export const remember = <Key, Value>(
     const begun = memory.begin()
     const value = await read(key)
     const version = asOf(value)
-    if (version !== undefined && memory.learn(version, begun)) space.put(nameOf(key), value)
+    const isOfToday = version !== undefined && memory.learn(version, begun)
+    if (isOfToday && isKept(value)) space.put(nameOf(key), value)
     return value
   }
   return { peek, load, find: async (key) => peek(key) ?? load(key) }

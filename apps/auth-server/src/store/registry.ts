@@ -32,8 +32,9 @@ const rememberClients = (memory: Memory, { clients }: RegisteredTables) =>
   remember(memory, {
     nameOf: (id: string) => id,
     read: clients.find,
+    asOf: (found: Client | undefined) => found?.as_of,
     // One without a root of its own gets it with its first token, and that moves no version.
-    asOf: (found: Client | undefined) => (found?.root_delegation_id ? found.as_of : undefined),
+    isKept: (found) => found?.root_delegation_id !== undefined,
     maxEntries: maxClients,
   })
 
@@ -93,6 +94,9 @@ export const openRegistry = ({ read }: Pick<Database, 'read'>, tables: Registere
     loadClient: client.load,
     /** What is kept of it, without a read. */
     peekClient: client.peek,
+
+    /** Is what is remembered of the version that this was read at? Only then the two may be mixed. */
+    isOf: ({ as_of }: { as_of: string }): boolean => memory.version() === as_of,
 
     /** The same questions, answered from memory where that can answer. */
     remembered: {
