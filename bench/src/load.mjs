@@ -18,23 +18,31 @@ export const autocannonLoad = async (request, { connections, seconds }) => {
   }
 }
 
-const script = fileURLToPath(new URL('./reserve.lua', import.meta.url))
+const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 
-const wrkReservations = ({ url, authorization, file }, { connections, seconds }) =>
+/** @returns what the last line of a program that makes load says */
+const resultOf = (program, args) =>
   new Promise((resolve, reject) => {
-    const size = ['--threads', '1', '--connections', connections, '--duration', `${seconds}s`]
-    const args = [...size.map(String), '--script', script, url, '--', authorization, file]
-    const child = spawn('wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let output = ''
     child.stdout.on('data', (chunk) => {
       output += chunk
     })
+    child.once('error', reject)
     child.once('close', () => {
       const result = /^RESULT (.*)$/m.exec(output)?.[1]
       if (result) resolve(JSON.parse(result))
-      else reject(new Error(`wrk: ${output}`))
+      else reject(new Error(`${program}: ${output}`))
     })
   })
+
+const wrk =
+  (script) =>
+  ({ url, authorization, file }, { connections, seconds }) => {
+    const size = ['--threads', '1', '--connections', connections, '--duration', `${seconds}s`]
+    const args = [...size.map(String), '--script', here(script), url, '--', authorization, file]
+    return resultOf('wrk', args)
+  }
 
 const autocannonReservations = ({ url, authorization, file }, options) => {
   const ids = readFileSync(file, 'utf8').trim().split('\n')
@@ -58,8 +66,18 @@ const autocannonReservations = ({ url, authorization, file }, options) => {
 
 const hasWrk = spawnSync('wrk', ['--version']).error === undefined
 
+const autocannonPosts = (target, options) =>
+  resultOf(process.execPath, [here('./post-load.mjs'), JSON.stringify({ ...target, ...options })])
+
 /** wrk is in C and takes a fifth of the CPU; autocannon is there where wrk is not. */
-export const reservationTool = hasWrk ? 'wrk' : 'autocannon'
+export const loadTool = hasWrk ? 'wrk' : 'autocannon'
+
+/**
+ * Forms, each time one of those in a file.
+ *
+ * @param target `{ url, authorization, file }`: `file` has one form in each line
+ */
+export const postLoad = hasWrk ? wrk('./post.lua') : autocannonPosts
 
 /**
  * Reservations of 0.01, each with a key of its own, on random ones of some delegations. None expires
@@ -67,4 +85,4 @@ export const reservationTool = hasWrk ? 'wrk' : 'autocannon'
  *
  * @param target `{ url, authorization, file }`: `file` has one delegation id in each line
  */
-export const reservationLoad = hasWrk ? wrkReservations : autocannonReservations
+export const reservationLoad = hasWrk ? wrk('./reserve.lua') : autocannonReservations
