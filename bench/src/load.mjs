@@ -5,9 +5,13 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 
+/** Slow is not wrong: only an answer that does not come at all is an error. */
+const timeoutSeconds = 60
+
 /** @returns what was served in `seconds`; latencies in milliseconds */
 export const autocannonLoad = async (request, { connections, seconds }) => {
-  const result = await autocannon({ ...request, connections, duration: seconds })
+  const timing = { duration: seconds, timeout: timeoutSeconds }
+  const result = await autocannon({ ...request, connections, ...timing })
   return {
     served: result['2xx'],
     seconds: result.duration,
@@ -39,8 +43,9 @@ const resultOf = (program, args) =>
 const wrk =
   (script) =>
   ({ url, authorization, file }, { connections, seconds }) => {
-    const size = ['--threads', '1', '--connections', connections, '--duration', `${seconds}s`]
-    const args = [...size.map(String), '--script', here(script), url, '--', authorization, file]
+    const size = ['--threads', '1', '--connections', String(connections)]
+    const timing = ['--duration', `${seconds}s`, '--timeout', `${timeoutSeconds}s`]
+    const args = [...size, ...timing, '--script', here(script), url, '--', authorization, file]
     return resultOf('wrk', args)
   }
 

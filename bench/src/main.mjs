@@ -3,12 +3,16 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { measureBudget } from './budget.mjs'
+import { measureExchange } from './exchange.mjs'
+import { measureIntrospect } from './introspect.mjs'
 import { machine } from './report.mjs'
 import { measureToken } from './token.mjs'
 
 /** Each: `(say, { seconds?, rounds? }) => report | report[]`. Run in this order. */
 const parts = {
   token: measureToken,
+  exchange: measureExchange,
+  introspect: measureIntrospect,
   budget: measureBudget,
 }
 

@@ -14,8 +14,8 @@ const agent = (client_id, more = {}) => ({
 })
 
 /**
- * `bench` has no limits. `orchestrator` has a budget, lends to `researcher`, and from that one the
- * resource server takes over.
+ * `bench` has no limits. `orchestrator` has a budget, lends to `researcher`, and that one to `worker`,
+ * or the resource server takes over from it.
  */
 export const oursConfig = {
   // By default a delegation has a thousand children at most, which a benchmark soon has.
@@ -33,6 +33,7 @@ export const oursConfig = {
     agent('bench'),
     agent('orchestrator', { agent_limits: limits }),
     agent('researcher', { agent_limits: limits }),
+    agent('worker', { agent_limits: limits }),
     {
       client_id: 'docs-server',
       kind: 'resource_server',
@@ -45,5 +46,6 @@ export const oursConfig = {
   delegation_rules: [
     { from: 'orchestrator', to: 'researcher' },
     { from: 'researcher', to: 'docs-server' },
+    { from: 'researcher', to: 'worker' },
   ],
 }

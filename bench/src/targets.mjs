@@ -103,12 +103,14 @@ const all = {
 }
 
 /** What can be started again and again on the same database. */
-const prepare = async (target, databases) => {
+const prepare = async (key, databases) => {
+  const target = all[key]
   const { database, setUp, authorization, start } = target
   const databaseUrl = database && (await databases[database]())
   const known = await setUp?.(databaseUrl)
   return {
     ...target,
+    key,
     target: target.target ?? { resource },
     authorization: (clientId) => authorization?.(known) ?? basic(clientId),
     start: () => start(databaseUrl, known),
@@ -127,7 +129,7 @@ export const prepareTargets = async (names, say) => {
   try {
     for (const name of names) {
       say(`Preparing ${all[name].name}`)
-      targets.push(await prepare(all[name], databases))
+      targets.push(await prepare(name, databases))
     }
   } catch (error) {
     await databases.stop()

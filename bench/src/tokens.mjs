@@ -2,6 +2,7 @@
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { resource } from './servers.mjs'
 
+export const resourceServer = 'docs-server'
 const scope = 'docs:read docs:write'
 export const exchangeType = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token'
@@ -54,9 +55,24 @@ export const checkToken = async (target, token) => {
   return payload
 }
 
-/** `docs-server` acts, and before it `researcher` did. */
-export const checkExchanged = async (target, token) => {
-  const { act, ...claims } = await checkToken(target, token)
-  const isNested = act?.sub === 'docs-server' && act.act?.sub === 'researcher'
-  checkThat(target, isNested, { ...claims, act })
+const actorsOf = (act) => (act ? [act.sub, ...actorsOf(act.act)] : [])
+
+/** @param {string[]} actors who acts now, and who did before */
+export const checkActors = async (target, token, actors) => {
+  const claims = await checkToken(target, token)
+  checkThat(target, actorsOf(claims.act).join() === actors.join(), claims)
+}
+
+const atATime = 20
+
+/** @returns what `make(index)` gives, so many times, some at a time */
+export const inTurns = async (count, make) => {
+  const made = []
+  while (made.length < count) {
+    const next = Array.from({ length: Math.min(atATime, count - made.length) }, (_, index) =>
+      make(made.length + index),
+    )
+    made.push(...(await Promise.all(next)))
+  }
+  return made
 }
