@@ -91,5 +91,5 @@ const job = {
  * @param {(line: string) => void} say shows progress
  * @param {{ seconds?: number, rounds?: number }} [options]
  */
-export const measureExchange = (say, { seconds = 5, rounds = 3 } = {}) =>
+export const measureExchange = (say, { seconds = 4, rounds = 3 } = {}) =>
   measureSideBySide(job, say, { seconds, rounds })

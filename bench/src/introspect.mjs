@@ -96,5 +96,5 @@ const job = {
  * @param {(line: string) => void} say shows progress
  * @param {{ seconds?: number, rounds?: number }} [options]
  */
-export const measureIntrospect = (say, { seconds = 5, rounds = 3 } = {}) =>
+export const measureIntrospect = (say, { seconds = 4, rounds = 3 } = {}) =>
   measureSideBySide(job, say, { seconds, rounds })

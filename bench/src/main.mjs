@@ -3,8 +3,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { measureBudget } from './budget.mjs'
+import { measureCold } from './cold.mjs'
 import { measureExchange } from './exchange.mjs'
 import { measureIntrospect } from './introspect.mjs'
+import { measureMemory } from './memory.mjs'
 import { machine } from './report.mjs'
 import { measureToken } from './token.mjs'
 
@@ -14,6 +16,8 @@ const parts = {
   exchange: measureExchange,
   introspect: measureIntrospect,
   budget: measureBudget,
+  cold: measureCold,
+  memory: measureMemory,
 }
 
 const row = (cells) => `| ${cells.join(' | ')} |`

@@ -1,4 +1,5 @@
 /** One job, done by the floor, ours and the peers in alternating rounds. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { openForms } from './forms.mjs'
 import { measureInTurn } from './measure.mjs'
 import { toReport } from './report.mjs'
@@ -23,6 +24,8 @@ export const measureSideBySide = async (job, say, timing) => {
     const results = await measureInTurn(loaded, { ...timing, unit }, say)
     return toReport(loaded, results, job)
   } finally {
+    // What was under way when the load ended is done first.
+    await sleep(1000)
     await stop()
     forms.close()
   }
