@@ -54,17 +54,21 @@ const oursInThreeWays = async (target, forms) => {
   await checkActors(target, accepted, ['worker', 'researcher'])
   const pull = await takeOver(target, forms, lent)
   return [
-    { ...pull, name: 'ours: the resource server takes over', stores: 'token, delegation, budget' },
+    {
+      ...pull,
+      name: 'ours: the resource server takes over',
+      stores: '3 rows (token, delegation, budget), before the answer',
+    },
     {
       ...target,
       name: 'ours: hand-off to an agent',
-      stores: 'token, delegation, budget',
+      stores: '3 rows (token, delegation, budget), before the answer',
       load: loadOf(target, forms, 'researcher', giving),
     },
     {
       ...target,
       name: 'ours: an agent accepts',
-      stores: 'token',
+      stores: '1 row, before the answer',
       load: loadOf(target, forms, 'worker', accepting),
     },
   ]
