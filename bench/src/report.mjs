@@ -14,12 +14,12 @@ export const machine = () => ({
 const round = (value, digits) => Number(value.toFixed(digits))
 
 /** For programs: the same figures, not yet texts. */
-const figuresOf = ({ name, stores }, figures, floor) => ({
+const figuresOf = ({ name, stores, databasePid }, figures, floor) => ({
   name,
   stores,
   requests_per_second: round(figures.perSecond, 1),
   server_cpu_seconds_per_1000: round(figures.serverCpu, 4),
-  postgres_cpu_seconds_per_1000: round(figures.databaseCpu, 4),
+  postgres_cpu_seconds_per_1000: databasePid && round(figures.databaseCpu, 4),
   load_cpu_seconds_per_1000: round(figures.loadCpu, 4),
   server_cpu_to_floor: round(figures.serverCpu / floor.serverCpu, 3),
   p50_ms: round(figures.p50, 3),
@@ -43,7 +43,7 @@ const rowOf = (one) => [
   Math.round(one.requests_per_second),
   one.server_cpu_seconds_per_1000.toFixed(3),
   one.server_cpu_to_floor.toFixed(2),
-  one.postgres_cpu_seconds_per_1000 === 0 ? '' : one.postgres_cpu_seconds_per_1000.toFixed(3),
+  one.postgres_cpu_seconds_per_1000?.toFixed(3) ?? '',
   `${one.p50_ms.toFixed(1)} / ${one.p99_ms.toFixed(1)}`,
   Math.round(one.rss_mib),
   one.stores,
