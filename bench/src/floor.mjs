@@ -1,58 +1,71 @@
 /**
- * The floor: the least that a token endpoint can do. node:http, a form, a SHA-256 secret check against
- * a client in memory, one ES256 signature (DER, converted), JSON out. No storage, no framework.
+ * The floor: the least that an authorization server can do. node:http, a form, a SHA-256 secret check
+ * against clients in memory, one ES256 signature, JSON out. With DATABASE_URL a durable row for each
+ * token as well, and introspection. No framework, and no rule is looked at.
  */
-import { createHash, generateKeyPairSync, randomUUID, sign, timingSafeEqual } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer } from 'node:http'
+import { openRows } from './floor-rows.mjs'
+import { jwks, signToken, verifyToken } from './floor-tokens.mjs'
 
-const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const { BENCH_SECRET, BENCH_CLIENTS, DATABASE_URL } = process.env
+
 const hash = (secret) => createHash('sha256').update(secret).digest()
-const clients = new Map([
-  ['bench', { secret: hash(process.env.BENCH_SECRET), scope: ['docs:read', 'docs:write'] }],
-])
-const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
-const header = encode({ alg: 'ES256', typ: 'at+jwt', kid: 'floor' })
+const client = { secret: hash(BENCH_SECRET), scope: ['docs:read', 'docs:write'] }
+const clients = new Map(BENCH_CLIENTS.split(' ').map((id) => [id, client]))
+const rows = DATABASE_URL ? await openRows(DATABASE_URL) : undefined
+const issuer = 'http://127.0.0.1'
 
-const toRaw = (der) => {
-  const raw = Buffer.alloc(64)
-  let at = 2
-  for (const end of [32, 64]) {
-    const stop = at + 2 + der[at + 1]
-    const start = der[at + 2] === 0 ? at + 3 : at + 2
-    der.copy(raw, end - (stop - start), start, stop)
-    at = stop
-  }
-  return raw
-}
-
-const signToken = (scope, resource) => {
-  const iat = Math.floor(Date.now() / 1000)
-  const claims = {
-    iss: 'http://127.0.0.1',
-    sub: 'bench',
-    client_id: 'bench',
-    aud: resource,
-    scope,
-    iat,
-    exp: iat + 900,
-    jti: randomUUID(),
-  }
-  const input = `${header}.${encode(claims)}`
-  return `${input}.${toRaw(sign('sha256', Buffer.from(input), privateKey)).toString('base64url')}`
-}
-
-const answer = (authorization, body) => {
+const authenticate = (authorization) => {
   const [id, secret] = Buffer.from(authorization.slice(6), 'base64').toString().split(':')
-  const client = clients.get(decodeURIComponent(id))
-  if (!client || !timingSafeEqual(hash(decodeURIComponent(secret)), client.secret)) return undefined
-  const form = new URLSearchParams(body)
-  const scope = form
-    .get('scope')
+  const clientId = decodeURIComponent(id)
+  const known = clients.get(clientId)
+  if (!known || !timingSafeEqual(hash(decodeURIComponent(secret)), known.secret)) return undefined
+  return clientId
+}
+
+const intersect = (asked, allowed) =>
+  asked
     .split(' ')
-    .filter((word) => client.scope.includes(word))
+    .filter((word) => allowed.includes(word))
     .join(' ')
-  const access_token = signToken(scope, form.get('resource'))
-  return { access_token, token_type: 'Bearer', expires_in: 900, scope }
+
+const claimsOf = (clientId, form) => {
+  const common = { issuer, client_id: clientId, aud: form.get('resource') }
+  const subjectToken = form.get('subject_token')
+  if (subjectToken === null) {
+    return { ...common, sub: clientId, scope: intersect(form.get('scope'), client.scope) }
+  }
+  const subject = verifyToken(subjectToken)
+  if (!subject) return undefined
+  const act = { sub: clientId, client_id: clientId, ...(subject.act && { act: subject.act }) }
+  const scope = intersect(form.get('scope'), subject.scope.split(' '))
+  return { ...common, sub: subject.sub, scope, act }
+}
+
+const issue = async (clientId, form) => {
+  const claims = claimsOf(clientId, form)
+  if (!claims) return undefined
+  const { payload, token } = signToken(claims)
+  await rows?.record(payload)
+  return { access_token: token, token_type: 'Bearer', expires_in: 900, scope: claims.scope }
+}
+
+const introspect = async (_clientId, form) => {
+  const claims = verifyToken(form.get('token'))
+  if (!claims || !(await rows.isAlive(claims.jti))) return { active: false }
+  return { active: true, token_type: 'Bearer', ...claims }
+}
+
+const posts = new Map([
+  ['/token', issue],
+  ['/introspect', introspect],
+])
+
+const answer = async (request, body) => {
+  if (request.url === '/jwks') return jwks
+  const clientId = authenticate(request.headers.authorization)
+  return clientId && posts.get(request.url)(clientId, new URLSearchParams(body))
 }
 
 const server = createServer((request, response) => {
@@ -61,12 +74,16 @@ const server = createServer((request, response) => {
   request.on('data', (chunk) => {
     body += chunk
   })
-  request.on('end', () => {
-    const json = JSON.stringify(answer(request.headers.authorization, body))
-    response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
-    response.end(json)
+  request.on('end', async () => {
+    const json = await answer(request, body)
+    response.writeHead(json ? 200 : 400, {
+      'Content-Type': 'application/json',
+      'Cache-Control': 'no-store',
+    })
+    response.end(JSON.stringify(json ?? { error: 'invalid_request' }))
   })
 })
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`listening on http://127.0.0.1:${server.address().port}\n`)
 })
+process.once('SIGTERM', () => process.exit(0))

@@ -5,9 +5,13 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 
+/** Slow is not wrong: only an answer that does not come at all is an error. */
+const timeoutSeconds = 60
+
 /** @returns what was served in `seconds`; latencies in milliseconds */
 export const autocannonLoad = async (request, { connections, seconds }) => {
-  const result = await autocannon({ ...request, connections, duration: seconds })
+  const timing = { duration: seconds, timeout: timeoutSeconds }
+  const result = await autocannon({ ...request, connections, ...timing })
   return {
     served: result['2xx'],
     seconds: result.duration,
@@ -18,23 +22,32 @@ export const autocannonLoad = async (request, { connections, seconds }) => {
   }
 }
 
-const script = fileURLToPath(new URL('./reserve.lua', import.meta.url))
+const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 
-const wrkReservations = ({ url, authorization, file }, { connections, seconds }) =>
+/** @returns what the last line of a program that makes load says */
+const resultOf = (program, args) =>
   new Promise((resolve, reject) => {
-    const size = ['--threads', '1', '--connections', connections, '--duration', `${seconds}s`]
-    const args = [...size.map(String), '--script', script, url, '--', authorization, file]
-    const child = spawn('wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let output = ''
     child.stdout.on('data', (chunk) => {
       output += chunk
     })
+    child.once('error', reject)
     child.once('close', () => {
       const result = /^RESULT (.*)$/m.exec(output)?.[1]
       if (result) resolve(JSON.parse(result))
-      else reject(new Error(`wrk: ${output}`))
+      else reject(new Error(`${program}: ${output}`))
     })
   })
+
+const wrk =
+  (script) =>
+  ({ url, authorization, file }, { connections, seconds }) => {
+    const size = ['--threads', '1', '--connections', String(connections)]
+    const timing = ['--duration', `${seconds}s`, '--timeout', `${timeoutSeconds}s`]
+    const args = [...size, ...timing, '--script', here(script), url, '--', authorization, file]
+    return resultOf('wrk', args)
+  }
 
 const autocannonReservations = ({ url, authorization, file }, options) => {
   const ids = readFileSync(file, 'utf8').trim().split('\n')
@@ -58,8 +71,18 @@ const autocannonReservations = ({ url, authorization, file }, options) => {
 
 const hasWrk = spawnSync('wrk', ['--version']).error === undefined
 
+const autocannonPosts = (target, options) =>
+  resultOf(process.execPath, [here('./post-load.mjs'), JSON.stringify({ ...target, ...options })])
+
 /** wrk is in C and takes a fifth of the CPU; autocannon is there where wrk is not. */
-export const reservationTool = hasWrk ? 'wrk' : 'autocannon'
+export const loadTool = hasWrk ? 'wrk' : 'autocannon'
+
+/**
+ * Forms, each time one of those in a file.
+ *
+ * @param target `{ url, authorization, file }`: `file` has one form in each line
+ */
+export const postLoad = hasWrk ? wrk('./post.lua') : autocannonPosts
 
 /**
  * Reservations of 0.01, each with a key of its own, on random ones of some delegations. None expires
@@ -67,4 +90,4 @@ export const reservationTool = hasWrk ? 'wrk' : 'autocannon'
  *
  * @param target `{ url, authorization, file }`: `file` has one delegation id in each line
  */
-export const reservationLoad = hasWrk ? wrkReservations : autocannonReservations
+export const reservationLoad = hasWrk ? wrk('./reserve.lua') : autocannonReservations

@@ -1,10 +1,24 @@
-/** `npm run bench -- [token|budget]`: our server beside a floor, in one run, as ratios. */
+/** `npm run bench -- [part ...] [--seconds n] [--rounds n]`: our server beside its floor and its peers. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { measureBudget } from './budget.mjs'
+import { measureCold } from './cold.mjs'
+import { measureExchange } from './exchange.mjs'
+import { measureIntrospect } from './introspect.mjs'
+import { measureMemory } from './memory.mjs'
+import { machine } from './report.mjs'
 import { measureToken } from './token.mjs'
 
-const parts = { token: measureToken, budget: measureBudget }
+/** Each: `(say, { seconds?, rounds? }) => report | report[]`. Run in this order. */
+const parts = {
+  token: measureToken,
+  exchange: measureExchange,
+  introspect: measureIntrospect,
+  budget: measureBudget,
+  cold: measureCold,
+  memory: measureMemory,
+}
 
 const row = (cells) => `| ${cells.join(' | ')} |`
 
@@ -13,24 +27,54 @@ const tableOf = ({ title, columns, rows, notes = [] }) => {
   return [`### ${title}`, '', ...table, ...notes.flatMap((note) => ['', note])].join('\n')
 }
 
-const toMarkdown = (report) => [report].flat().map(tableOf).join('\n\n')
-
 const results = fileURLToPath(new URL('../results/', import.meta.url))
 
-const run = async (names) => {
-  const unknown = names.find((name) => !parts[name])
-  if (unknown)
+const runPart = async (name, options, say) => {
+  const reports = [await parts[name](say, options)].flat()
+  const markdown = `${reports.map(tableOf).join('\n\n')}\n`
+  const json = JSON.stringify({ part: name, ...machine(), reports }, undefined, 2)
+  writeFileSync(`${results}${name}.json`, `${json}\n`)
+  writeFileSync(`${results}${name}.md`, markdown)
+  process.stdout.write(`\n${markdown}`)
+}
+
+const positive = (name, text) => {
+  if (text === undefined) return {}
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`--${name} is not a number: ${text}`)
+  return { [name]: value }
+}
+
+const readArguments = (args) => {
+  const number = { type: 'string' }
+  const options = { seconds: number, rounds: number }
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+  const unknown = positionals.find((name) => !Object.hasOwn(parts, name))
+  if (unknown !== undefined) {
     throw new Error(`There is no part "${unknown}"; there are: ${Object.keys(parts).join(', ')}`)
-  mkdirSync(results, { recursive: true })
-  for (const name of names.length > 0 ? names : Object.keys(parts)) {
-    const report = await parts[name]((line) => process.stderr.write(`${line}\n`))
-    writeFileSync(`${results}${name}.json`, `${JSON.stringify(report, undefined, 2)}\n`)
-    writeFileSync(`${results}${name}.md`, `${toMarkdown(report)}\n`)
-    process.stdout.write(`\n${toMarkdown(report)}\n`)
+  }
+  return {
+    names: positionals.length > 0 ? positionals : Object.keys(parts),
+    options: { ...positive('seconds', values.seconds), ...positive('rounds', values.rounds) },
   }
 }
 
-run(process.argv.slice(2)).catch((error) => {
+const run = async () => {
+  const { names, options } = readArguments(process.argv.slice(2))
+  mkdirSync(results, { recursive: true })
+  const begun = performance.now()
+  const minutes = () => ((performance.now() - begun) / 60_000).toFixed(1)
+  for (const [index, name] of names.entries()) {
+    const say = (line) => {
+      const where = `${minutes()} min  ${name} (${index + 1} of ${names.length})`
+      process.stderr.write(`[${where}] ${line}\n`)
+    }
+    await runPart(name, options, say)
+  }
+}
+
+run().catch((error) => {
   process.stderr.write(`${error.message}\n`)
   process.exitCode = 1
 })

@@ -2,6 +2,9 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 
+if (process.platform !== 'linux') {
+  throw new Error('CPU time and memory are read from /proc: the benchmarks need Linux')
+}
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK']).toString())
 
 /** User and system time of one process in seconds, all threads. Linux only. */
@@ -27,6 +30,10 @@ const childrenOf = (pid) =>
 /** CPU seconds of a process and its children. */
 const cpuSeconds = (pid) =>
   pid === undefined ? 0 : [pid, ...childrenOf(pid)].reduce((sum, one) => sum + cpuOf(one), 0)
+
+/** What a process has in memory now. */
+export const rssMiB = (pid) =>
+  Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024
 
 export const median = (values) => {
   const sorted = [...values].sort((one, other) => one - other)
@@ -57,7 +64,8 @@ const measureRound = async (target, seconds) => {
     ((total - before[name]) / served) * 1000,
   ])
   const { p50, p99 } = load
-  return { perSecond: served / load.seconds, p50, p99, ...Object.fromEntries(cpu) }
+  const rss = rssMiB(target.pid)
+  return { perSecond: served / load.seconds, p50, p99, rss, ...Object.fromEntries(cpu) }
 }
 
 const warmUpSeconds = 2
@@ -68,7 +76,7 @@ const warmUpSeconds = 2
  * @returns for each target the medians of its rounds
  */
 export const measureInTurn = async (targets, { rounds, seconds, unit }, say) => {
-  for (const target of targets) await measureRound(target, warmUpSeconds)
+  for (const target of targets) await measureRound(target, Math.min(warmUpSeconds, seconds))
   const results = targets.map(() => [])
   for (let round = 1; round <= rounds; round += 1) {
     for (const [index, target] of targets.entries()) {

@@ -4,7 +4,7 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { manyAgents, ownDelegations, resourceServer } from './agents.mjs'
-import { reservationLoad, reservationTool } from './load.mjs'
+import { loadTool, reservationLoad } from './load.mjs'
 import { measureInTurn } from './measure.mjs'
 import { basic, startOurs, startReserveFloor } from './servers.mjs'
 
@@ -38,7 +38,7 @@ const targetsOf = ({ floor, ours, folder, delegations, databasePid }) => {
 }
 
 const toReport = (targets, figures) => ({
-  title: `Reserve over HTTP, durable, load by ${reservationTool}, Node ${process.versions.node}`,
+  title: `Reserve over HTTP, durable, load by ${loadTool}, Node ${process.versions.node}`,
   columns: [
     'server',
     'reservations/s',

@@ -1,16 +1,19 @@
 /** Starts what is measured, each in a process of its own. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const secret = 'a-client-secret-of-the-benchmark-256-bits'
 export const resource = 'http://127.0.0.1:4100/mcp'
+/** The clients of the floor and the peers. At ours each is what its name says. */
+export const clients = ['bench', 'researcher', 'docs-server']
 
-/** HTTP Basic of any client here: all have the same secret. */
-export const basic = (clientId) =>
-  `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}`
+/** HTTP Basic of a client: nearly all have the same secret here. */
+export const basic = (clientId, clientSecret = secret) =>
+  `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
 
 const ready = (child) =>
   new Promise((resolve, reject) => {
@@ -28,6 +31,7 @@ const nodeFlags = ['--max-semi-space-size=64']
 
 const start = async (script, env) => {
   const file = fileURLToPath(new URL(script, import.meta.url))
+  const begun = performance.now()
   const child = spawn(process.execPath, [...nodeFlags, file], {
     env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -35,16 +39,36 @@ const start = async (script, env) => {
   const url = await ready(child)
   return {
     url,
+    begun,
     pid: child.pid,
     stop: () =>
       new Promise((resolve) => {
+        if (child.exitCode !== null || child.signalCode !== null) return resolve()
         child.once('exit', resolve)
         child.kill('SIGTERM')
       }),
   }
 }
 
-export const startFloor = () => start('./floor.mjs', { BENCH_SECRET: secret })
+/** A port that is free: some must know their address before they listen. */
+const freePort = () =>
+  new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address()
+      probe.close(() => resolve(port))
+    })
+  })
+
+const shared = { BENCH_SECRET: secret, BENCH_RESOURCE: resource, BENCH_CLIENTS: clients.join(' ') }
+
+/** @param {string} [databaseUrl] without it nothing is stored */
+export const startFloor = (databaseUrl) =>
+  start('./floor.mjs', { ...shared, ...(databaseUrl && { DATABASE_URL: databaseUrl }) })
+
+/** @param {string} name of a file in `peers` */
+export const startPeer = async (name, env) =>
+  start(`./peers/${name}.mjs`, { ...shared, PORT: String(await freePort()), ...env })
 
 export const startReserveFloor = (databaseUrl) =>
   start('./reserve-floor.mjs', { BENCH_SECRET: secret, DATABASE_URL: databaseUrl })
