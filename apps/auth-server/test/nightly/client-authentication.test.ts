@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { createMachine } from '../crash/server-process.js'
 import { agent, baseConfig, basic, createDatabase, docs, secretOf } from '../harness.js'
 import { atRate, likelihoodOfChance, quantile, type Timed } from './pace.js'
-import { cpuSeconds } from './process-figures.js'
+import { cpuSeconds, openBareServer } from './process-figures.js'
 
 const issuer = 'https://auth.example'
 const wrong = 'a wrong secret of 32 characters.'
@@ -95,6 +95,7 @@ const tookOf = (all: readonly Timed<unknown>[]): number[] => all.map(({ tookMs }
 describe.runIf(inject('postgresUrl'))('a flood of wrong secrets', () => {
   const seconds = 20
   const maxMs = 250
+  const idleMs = 50
   type Case = [where: string, config: object, attacker?: string, honest?: string]
   const proxied = { people: { address_header: 'x-forwarded-for' } }
   const cases: Case[] = [
@@ -105,6 +106,7 @@ describe.runIf(inject('postgresUrl'))('a flood of wrong secrets', () => {
     'is sent away soon, and holds up nobody: %s',
     async (_, more, attacker, honest) => {
       const { server, ask, close } = await openServer(more)
+      const bare = await openBareServer()
       const guess = async () => {
         const response = await ask(headersOf('conf', wrong, attacker))
         await response.arrayBuffer()
@@ -118,31 +120,33 @@ describe.runIf(inject('postgresUrl'))('a flood of wrong secrets', () => {
         return response.status
       }
       try {
-        // What this machine needs for it when nobody attacks; the first ones warm it up.
         await atRate(50, 2, serve)
-        const alone = quantile(tookOf(await atRate(50, 5, serve)), 0.99)
         const cpuBefore = cpuSeconds(server.pid)
-        const [flood, served] = await Promise.all([
+        const [flood, served, answered] = await Promise.all([
           atRate(200, seconds, guess),
           atRate(50, seconds, serve),
+          atRate(50, seconds, bare.ask),
         ])
         const cpu = cpuSeconds(server.pid) - cpuBefore
         const sentAway = flood.filter(({ result }) => result.status === 429)
         const firstMs = Math.min(...sentAway.map(({ atMs }) => atMs))
         const p99 = quantile(tookOf(served), 0.99)
+        const bareP99 = quantile(tookOf(answered), 0.99)
         console.log(
           `${sentAway.length} of ${flood.length} sent away, the first after ${firstMs.toFixed()} ms; honest:`,
-          `p50 ${quantile(tookOf(served), 0.5).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, alone ${alone.toFixed(1)} ms;`,
+          `p50 ${quantile(tookOf(served), 0.5).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, a bare server ${bareP99.toFixed(1)} ms;`,
           `the server took ${cpu} s of CPU in ${seconds} s`,
         )
         expect(new Set(flood.map(({ result }) => result.status))).toEqual(new Set([401, 429]))
         expect(firstMs).toBeLessThan(5000)
         expect(sentAway.filter(({ result }) => !Number(result.retryAfter))).toEqual([])
         expect(new Set(served.map(({ result }) => result))).toEqual(new Set([200]))
-        // A machine that is too busy without any attack says nothing about one.
-        expect(p99).toBeLessThan(Math.max(maxMs, 3 * alone))
+        // Where a server that does nothing needs long, the machine is busy with something else.
+        if (bareP99 < idleMs) expect(p99).toBeLessThan(maxMs)
+        else console.log('the machine is too busy to say how long honest ones wait')
         expect([server.problem, server.log]).toEqual([undefined, []])
       } finally {
+        bare.close()
         await close()
       }
     },
