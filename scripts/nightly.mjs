@@ -17,6 +17,11 @@ const stages = [
     env: envOf({ BEHALF_CRASH_ROUNDS: '50' }),
   },
   {
+    title: 'Attacks that take load and time: floods, and what is left lying about',
+    args: ['test/nightly/', '--no-file-parallelism'],
+    env: envOf({ BEHALF_NIGHTLY: '1' }),
+  },
+  {
     title: 'The ledger against its model',
     args: ['test/ledger-model.test.ts', '--testTimeout=3600000'],
     env: envOf({

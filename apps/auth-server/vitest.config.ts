@@ -4,11 +4,13 @@ import { configDefaults, defineConfig } from 'vitest/config'
 // once is enough.
 const ofNoDatabase = ['test/browser/**', 'test/strangers/tools.test.ts']
 const once = process.env.BEHALF_TEST_DATABASE === 'postgres' ? ofNoDatabase : []
+// Load, and how long it takes: for a machine that does nothing else meanwhile.
+const atNight = process.env.BEHALF_NIGHTLY === '1' ? [] : ['test/nightly/**']
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'src/**/*.test.{ts,tsx}'],
-    exclude: [...configDefaults.exclude, ...once],
+    exclude: [...configDefaults.exclude, ...once, ...atNight],
     globalSetup: ['test/database.setup.ts'],
     // Every file opens a database of its own; PGlite takes seconds to start on a busy machine.
     hookTimeout: 120_000,

@@ -6,7 +6,14 @@ import { noteUse } from '../src/registration/note-use.js'
 import { reapClients } from '../src/registration/reap-clients.js'
 import type { Client } from '../src/store/clients.js'
 import { delegations } from '../src/store/schema.js'
-import { type DocumentHost, documentOf, json, openDocumentHost } from './document-host.js'
+import { authorizeQuery, createPKCE } from './browser.js'
+import {
+  type DocumentHost,
+  documentOf,
+  json,
+  openDocumentHost,
+  redirectUri,
+} from './document-host.js'
 import { baseConfig, docs, openTestServer, type TestServer } from './harness.js'
 
 const configWith = (documents: object) => ({
@@ -94,6 +101,15 @@ describe('a document is believed', () => {
     expect(new Set(found.map((client) => client?.client_id))).toEqual(new Set([id]))
     expect(host.reads(id)).toBe(1)
   })
+})
+
+test('a hundred people whom one new client sends here at once have its document read once', async () => {
+  const id = serveFresh()
+  const query = { client_id: id, redirect_uri: redirectUri, scope: 'docs:read' }
+  const send = () => server.request(`/authorize?${authorizeQuery(createPKCE(), query)}`)
+  const answers = await Promise.all(Array.from({ length: 100 }, send))
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([303]))
+  expect(host.reads(id)).toBe(1)
 })
 
 describe('a document that cannot be read any more', () => {

@@ -5,8 +5,8 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
 import { databaseError, isDatabaseAway } from '../store/failures.js'
 import { answerPage } from '../views/answer-page.js'
+import { wordsFor } from '../views/error-words.js'
 import { ErrorPage } from '../views/page.js'
-import { texts } from '../views/texts.js'
 import type { Env } from './env.js'
 
 const retryAfterSeconds = '2'
@@ -54,8 +54,9 @@ const headersOf = (error: OAuthError): Record<string, string> => ({
 /** For a person the same refusal in words; `Retry-After` and the like stay. */
 const errorPage = (c: Context, error: OAuthError): Response => {
   for (const [name, value] of Object.entries(error.headers ?? {})) c.header(name, value)
-  const description = error.description ?? texts.common.problem
-  const page = <ErrorPage description={description} hint={error.hint} />
+  const { description, hint } = wordsFor(error)
+  const detail = [error.code, error.reason].filter((name) => name !== undefined).join(' · ')
+  const page = <ErrorPage description={description} hint={hint} detail={detail} />
   return answerPage(c, page, { status: error.status })
 }
 

@@ -18,6 +18,7 @@ const tooManyReads = (retryAfterSeconds: number): OAuthError =>
   new OAuthError('temporarily_unavailable', {
     description: 'Too many metadata documents are being read.',
     reason: 'too_many_metadata_documents',
+    status: 429,
     headers: { 'Retry-After': String(retryAfterSeconds) },
   })
 

@@ -15,7 +15,7 @@ export {
   requestMinutes,
   reservations,
 } from './schema/budgets.js'
-export { type ClientKind, clients, type Registrant } from './schema/clients.js'
+export { type ClientKind, clients, type Registrant, tenantClients } from './schema/clients.js'
 export { delegationRules, delegations, issuances, revocations } from './schema/delegations.js'
 export { invitations, members } from './schema/members.js'
 export {

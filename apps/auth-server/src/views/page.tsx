@@ -201,13 +201,22 @@ export const Links: FC<{ items: ReadonlyArray<readonly [href: string, text: stri
   </ul>
 )
 
-/** Whatever went wrong, in the words of the refusal. */
-export const ErrorPage: FC<{ description: string; hint?: string | undefined }> = ({
+export interface ErrorPageProps {
+  description: string
+  hint?: string | undefined
+  /** The names under which it is documented. */
+  detail: string
+}
+
+/** Whatever went wrong, and what to do. */
+export const ErrorPage: FC<ErrorPageProps> = ({
   description,
   hint = texts.common.goBack,
+  detail,
 }) => (
   <Page title={texts.common.problem}>
     <Notice kind="error">{description}</Notice>
     <p>{hint}</p>
+    <p class="hint">{texts.common.forHelper(detail)}</p>
   </Page>
 )

@@ -1,12 +1,14 @@
 /** All words of all pages, in one place, so that they can be read together and translated. */
 
 import { account, consent } from './authorization-texts.js'
+import { errorTexts } from './error-texts.js'
 import { device, logout } from './openid-texts.js'
 
 const common = {
   product: 'Behalf',
   problem: 'This did not work',
   goBack: 'Go back and try again. If it happens again, tell whoever runs this server.',
+  forHelper: (detail: string) => `For whoever helps you: ${detail}`,
   needsOwnPage: 'The form came from somewhere else. Open the page here and send it again.',
 }
 
@@ -230,6 +232,7 @@ export const texts = {
   members,
   invitation,
   refusals,
+  errors: errorTexts,
   letters,
   logout,
   device,

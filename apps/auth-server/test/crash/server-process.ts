@@ -16,7 +16,11 @@ export interface ServerProcess {
   readonly url: string
   /** What it wrote to its log, from the level of errors on, over all of its lives. */
   readonly log: readonly string[]
+  /** Of the process that runs. */
+  readonly pid: number
   start(): Promise<void>
+  /** SIGTERM: it ends what it has begun, and then itself. */
+  stop(): Promise<void>
   /** SIGKILL: it has no chance to finish anything. */
   kill(): Promise<void>
 }
@@ -66,13 +70,14 @@ export const createMachine = ({ databaseUrl, issuer, config }: Machine) => {
     let child: ChildProcess | undefined
     let url: string | undefined
     let problem: string | undefined
-    const kill = async (): Promise<void> => {
+    const end = async (signal: NodeJS.Signals): Promise<void> => {
       url = undefined
       const victim = child
       child = undefined
-      victim?.kill('SIGKILL')
+      victim?.kill(signal)
       if (victim) await exited(victim)
     }
+    const kill = (): Promise<void> => end('SIGKILL')
     const start = async (): Promise<void> => {
       const started = spawn(process.execPath, [main], {
         cwd: folder,
@@ -93,6 +98,11 @@ export const createMachine = ({ databaseUrl, issuer, config }: Machine) => {
       log,
       start,
       kill,
+      stop: () => end('SIGTERM'),
+      get pid() {
+        if (child?.pid === undefined) throw new Error('this server is down')
+        return child.pid
+      },
       get isUp() {
         return url !== undefined
       },

@@ -3,6 +3,7 @@ import type { AgentLimitsClaim } from '@behalf/protocol'
 import { sql } from 'drizzle-orm'
 import { boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { at } from './columns.js'
+import { readByTenant } from './row-security.js'
 import { tenants } from './tenants.js'
 
 /** Authorization requests that wait: pushed by a client, or for a person to sign in and agree. */
@@ -23,7 +24,7 @@ export const authorizationRequests = pgTable(
     consumedAt: at('consumed_at'),
   },
   (table) => [index('authorization_requests_expires_at').on(table.expiresAt)],
-)
+).enableRLS()
 
 /** Devices without a browser, waiting for a person to agree on another one. RFC 8628. */
 export const deviceCodes = pgTable(
@@ -54,7 +55,7 @@ export const deviceCodes = pgTable(
     index('device_codes_expires_at').on(table.expiresAt),
     index('device_codes_client_id').on(table.clientId, table.expiresAt),
   ],
-)
+).enableRLS()
 
 /** What a person lets a client do. The delegation is its root, and money is counted by its id. */
 export const consents = pgTable(
@@ -76,6 +77,7 @@ export const consents = pgTable(
     revokedAt: at('revoked_at'),
   },
   (table) => [
+    readByTenant(),
     uniqueIndex('consents_live')
       .on(table.subject, table.clientId, sql`coalesce(tenant_id, '')`)
       .where(sql`revoked_at is null`),
@@ -105,7 +107,7 @@ export const authorizationCodes = pgTable(
     consumedAt: at('consumed_at'),
   },
   (table) => [index('authorization_codes_expires_at').on(table.expiresAt)],
-)
+).enableRLS()
 
 /** All refresh tokens of one delegation are a family: with the delegation all of them end. */
 export const refreshTokens = pgTable(
@@ -130,4 +132,4 @@ export const refreshTokens = pgTable(
     index('refresh_tokens_delegation_id').on(table.delegationId),
     index('refresh_tokens_expires_at').on(table.expiresAt),
   ],
-)
+).enableRLS()

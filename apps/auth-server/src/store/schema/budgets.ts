@@ -14,6 +14,7 @@ import {
   text,
 } from 'drizzle-orm/pg-core'
 import { at, microUsd } from './columns.js'
+import { readByBudget, readByDelegation, readByTenant } from './row-security.js'
 
 /** Balances. The constraint is the last word: what is spent and held never exceeds the cap. */
 export const budgets = pgTable(
@@ -41,6 +42,7 @@ export const budgets = pgTable(
     carved: microUsd('carved'),
   },
   (table) => [
+    readByTenant(),
     index('budgets_escrow').on(table.id).where(sql`carved is not null`),
     check('budgets_not_negative', sql`${table.spent} >= 0 and ${table.held} >= 0`),
     check(
@@ -72,6 +74,7 @@ export const reservations = pgTable(
     endedAt: at('ended_at'),
   },
   (table) => [
+    readByDelegation('reservations'),
     index('reservations_delegation_id').on(table.delegationId, table.createdAt),
     index('reservations_open').on(table.expiresAt).where(sql`state = 'reserved'`),
     index('reservations_open_of').on(table.clientId).where(sql`state = 'reserved'`),
@@ -108,6 +111,7 @@ export const leases = pgTable(
     endedAt: at('ended_at'),
   },
   (table) => [
+    readByDelegation('leases'),
     index('leases_open').on(table.expiresAt).where(sql`state = 'open'`),
     index('leases_open_of').on(table.delegationId, table.clientId).where(sql`state = 'open'`),
     index('leases_ended').on(table.endedAt).where(sql`state <> 'open'`),
@@ -125,6 +129,7 @@ export const requestMinutes = pgTable(
     count: bigint('count', { mode: 'number' }).notNull(),
   },
   (table) => [
+    readByBudget('request_minutes.budget_id'),
     primaryKey({ columns: [table.budgetId, table.minute] }),
     index('request_minutes_minute').on(table.minute),
     check('request_minutes_not_negative', sql`${table.count} >= 0`),
@@ -132,19 +137,23 @@ export const requestMinutes = pgTable(
 )
 
 /** Append-only movements. For each budget, the sums of its entries are its balances. */
-export const ledgerEntries = pgTable('ledger_entries', {
-  id: bigserial('id', { mode: 'bigint' }).primaryKey(),
-  /** All that moved together: the path from the tenant down. */
-  budgetIds: text('budget_ids').array().notNull(),
-  /** The reservation, the lease or the budget that it is about. */
-  ref: text('ref').notNull(),
-  kind: text('kind').notNull(),
-  spent: microUsd('spent').notNull(),
-  held: microUsd('held').notNull(),
-  /** The new cap, where that is what changed. */
-  cap: microUsd('cap'),
-  at: at('at').notNull(),
-})
+export const ledgerEntries = pgTable(
+  'ledger_entries',
+  {
+    id: bigserial('id', { mode: 'bigint' }).primaryKey(),
+    /** All that moved together: the path from the tenant down. */
+    budgetIds: text('budget_ids').array().notNull(),
+    /** The reservation, the lease or the budget that it is about. */
+    ref: text('ref').notNull(),
+    kind: text('kind').notNull(),
+    spent: microUsd('spent').notNull(),
+    held: microUsd('held').notNull(),
+    /** The new cap, where that is what changed. */
+    cap: microUsd('cap'),
+    at: at('at').notNull(),
+  },
+  () => [readByBudget('any(ledger_entries.budget_ids)')],
+)
 
 /** First answers, refusals too, so that a retry changes nothing. */
 export const idempotencyKeys = pgTable(
@@ -162,4 +171,4 @@ export const idempotencyKeys = pgTable(
     primaryKey({ columns: [table.clientId, table.key] }),
     index('idempotency_keys_expires_at').on(table.expiresAt),
   ],
-)
+).enableRLS()

@@ -1,8 +1,9 @@
 /** Who authenticates: agents, applications and resource servers. Secrets only as hashes. */
 import type { AgentLimitsClaim } from '@behalf/protocol'
 import { sql } from 'drizzle-orm'
-import { boolean, index, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
+import { boolean, index, jsonb, pgTable, pgView, text } from 'drizzle-orm/pg-core'
 import { at } from './columns.js'
+import { tenantOfSession } from './row-security.js'
 import { tenants } from './tenants.js'
 
 export type ClientKind = 'agent' | 'resource_server' | 'app'
@@ -55,4 +56,21 @@ export const clients = pgTable(
       .on(table.registeredBy, table.lastUsedAt, table.createdAt)
       .where(sql`registered_by in ('dynamic', 'metadata_document')`),
   ],
-)
+).enableRLS()
+
+/**
+ * Clients as other roles may see them, without the hashes of their secrets: rows can be hidden by a policy,
+ * columns cannot. A view of two sources takes no writes, which would be made with the rights of its owner.
+ */
+export const tenantClients = pgView('tenant_clients', {
+  clientId: text('client_id'),
+  tenantId: text('tenant_id'),
+})
+  .with({ securityBarrier: true })
+  .as(sql`
+    select c.client_id, c.kind, c.registered_by, c.agent_type, c.tenant_id, c.client_name,
+      c.token_endpoint_auth_method, c.grant_types, c.redirect_uris, c.scope, c.resources, c.agent_limits,
+      c.disabled, c.client_uri, c.logo_uri, c.policy_uri, c.tos_uri, c.contacts, c.created_at,
+      c.last_used_at, c.deleted_at
+    from clients c, (select ${tenantOfSession} as tenant_id) as mine
+    where c.tenant_id = mine.tenant_id`)

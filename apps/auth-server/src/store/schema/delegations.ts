@@ -13,6 +13,7 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
 import { at } from './columns.js'
+import { readByDelegation, readByTenant } from './row-security.js'
 import { tenants } from './tenants.js'
 
 /** Who may delegate to whom. No row, no delegation. */
@@ -31,7 +32,7 @@ export const delegationRules = pgTable(
     expiresInSeconds: integer('expires_in_seconds'),
     enabled: boolean('enabled').notNull().default(true),
   },
-  (table) => [index('delegation_rules_from').on(table.fromSelector)],
+  (table) => [readByTenant(), index('delegation_rules_from').on(table.fromSelector)],
 )
 
 /** One edge of lent authority. `lineage` is the path from the root to this row, this row included. */
@@ -59,6 +60,7 @@ export const delegations = pgTable(
     cause: text('cause'),
   },
   (table) => [
+    readByTenant(),
     // An agent stands on one live root of its own at a time; a new one is made when it was revoked.
     uniqueIndex('delegations_live_root')
       .on(table.actor)
@@ -86,15 +88,22 @@ export const issuances = pgTable(
     issuedAt: at('issued_at').notNull(),
     expiresAt: at('expires_at').notNull(),
   },
-  (table) => [index('issuances_delegation_id').on(table.delegationId, table.issuedAt)],
+  (table) => [
+    readByTenant(),
+    index('issuances_delegation_id').on(table.delegationId, table.issuedAt),
+  ],
 )
 
 /** What was revoked, in commit order. A verifier follows it by cursor. */
-export const revocations = pgTable('revocations', {
-  cursor: bigserial('cursor', { mode: 'bigint' }).primaryKey(),
-  delegationId: text('delegation_id').notNull().unique(),
-  cause: text('cause').notNull(),
-  revokedAt: at('revoked_at').notNull(),
-  /** When no token of it can be alive any more, and the entry may leave the feed. */
-  expiresAt: at('expires_at').notNull(),
-})
+export const revocations = pgTable(
+  'revocations',
+  {
+    cursor: bigserial('cursor', { mode: 'bigint' }).primaryKey(),
+    delegationId: text('delegation_id').notNull().unique(),
+    cause: text('cause').notNull(),
+    revokedAt: at('revoked_at').notNull(),
+    /** When no token of it can be alive any more, and the entry may leave the feed. */
+    expiresAt: at('expires_at').notNull(),
+  },
+  () => [readByDelegation('revocations')],
+)

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm'
 import { index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { at } from './columns.js'
 import { ofUser, users } from './people.js'
+import { readByTenant } from './row-security.js'
 import { tenants } from './tenants.js'
 
 export const members = pgTable(
@@ -17,6 +18,7 @@ export const members = pgTable(
     createdAt: at('created_at').notNull().defaultNow(),
   },
   (table) => [
+    readByTenant(),
     uniqueIndex('members_once').on(table.userId, table.organizationId),
     index('members_tenant_id').on(table.organizationId),
   ],
@@ -48,4 +50,4 @@ export const invitations = pgTable(
     index('invitations_inviter_id').on(table.inviterId),
     index('invitations_expires_at').on(table.expiresAt),
   ],
-)
+).enableRLS()

@@ -4,23 +4,28 @@
  */
 import { boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { at } from './columns.js'
+import { readByMembership } from './row-security.js'
 import { tenants } from './tenants.js'
 
-export const users = pgTable('users', {
-  /** `usr_…`, the `sub` of tokens. */
-  id: text('id').primaryKey(),
-  /** In small letters. */
-  email: text('email').notNull().unique(),
-  emailVerified: boolean('email_verified').notNull().default(false),
-  name: text('name').notNull(),
-  image: text('image'),
-  role: text('role').$type<'user' | 'admin'>().notNull().default('user'),
-  disabled: boolean('disabled').notNull().default(false),
-  claims: jsonb('claims').$type<Record<string, unknown>>().notNull().default({}),
-  twoFactorEnabled: boolean('two_factor_enabled').notNull().default(false),
-  createdAt: at('created_at').notNull().defaultNow(),
-  updatedAt: at('updated_at').notNull().defaultNow(),
-})
+export const users = pgTable(
+  'users',
+  {
+    /** `usr_…`, the `sub` of tokens. */
+    id: text('id').primaryKey(),
+    /** In small letters. */
+    email: text('email').notNull().unique(),
+    emailVerified: boolean('email_verified').notNull().default(false),
+    name: text('name').notNull(),
+    image: text('image'),
+    role: text('role').$type<'user' | 'admin'>().notNull().default('user'),
+    disabled: boolean('disabled').notNull().default(false),
+    claims: jsonb('claims').$type<Record<string, unknown>>().notNull().default({}),
+    twoFactorEnabled: boolean('two_factor_enabled').notNull().default(false),
+    createdAt: at('created_at').notNull().defaultNow(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  () => [readByMembership()],
+)
 
 /** Of a person, and gone with them. */
 export const ofUser = () =>
@@ -49,7 +54,7 @@ export const sessions = pgTable(
     index('sessions_user_id').on(table.userId),
     index('sessions_expires_at').on(table.expiresAt),
   ],
-)
+).enableRLS()
 
 /** How a person proves who they are: a password, or an account elsewhere. */
 export const accounts = pgTable(
@@ -76,7 +81,7 @@ export const accounts = pgTable(
     uniqueIndex('accounts_provider').on(table.providerId, table.accountId),
     index('accounts_user_id').on(table.userId),
   ],
-)
+).enableRLS()
 
 /** What was sent out and is to come back once. Only the hash of what names it. */
 export const verifications = pgTable(
@@ -93,7 +98,7 @@ export const verifications = pgTable(
     index('verifications_identifier').on(table.identifier),
     index('verifications_expires_at').on(table.expiresAt),
   ],
-)
+).enableRLS()
 
 /** Seeds and backup codes, sealed. */
 export const twoFactors = pgTable(
@@ -108,7 +113,7 @@ export const twoFactors = pgTable(
     lockedUntil: at('locked_until'),
   },
   (table) => [uniqueIndex('two_factors_user_id').on(table.userId)],
-)
+).enableRLS()
 
 export const passkeys = pgTable(
   'passkeys',
@@ -126,7 +131,7 @@ export const passkeys = pgTable(
     createdAt: at('created_at').defaultNow(),
   },
   (table) => [index('passkeys_user_id').on(table.userId)],
-)
+).enableRLS()
 
 /** Asked for by better-auth. Ours stand in the configuration, so it stays empty. */
 export const ssoProviders = pgTable('sso_providers', {
@@ -139,7 +144,7 @@ export const ssoProviders = pgTable('sso_providers', {
   organizationId: text('tenant_id').references(() => tenants.tenantId, { onDelete: 'cascade' }),
   domain: text('domain').notNull(),
   domainVerified: boolean('domain_verified'),
-})
+}).enableRLS()
 
 /** How often something was tried within its window. Keys are hashes of what is counted. */
 export const attempts = pgTable(
@@ -150,4 +155,4 @@ export const attempts = pgTable(
     endsAt: at('ends_at').notNull(),
   },
   (table) => [index('attempts_ends_at').on(table.endsAt)],
-)
+).enableRLS()

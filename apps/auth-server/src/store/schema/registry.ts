@@ -14,4 +14,4 @@ export const registryVersion = pgTable(
     version: bigint('version', { mode: 'bigint' }).notNull(),
   },
   (table) => [check('registry_version_one_row', sql`${table.only}`)],
-)
+).enableRLS()

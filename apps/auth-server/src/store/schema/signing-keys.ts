@@ -11,8 +11,8 @@ export const signingKeys = pgTable('signing_keys', {
   createdAt: at('created_at').notNull(),
   /** First use; the key is published before. */
   activeFrom: at('active_from').notNull(),
-})
+}).enableRLS()
 
 export const tokenLifetimes = pgTable('token_lifetimes', {
   seconds: integer('seconds').primaryKey(),
-})
+}).enableRLS()

@@ -2,20 +2,25 @@
 import { sql } from 'drizzle-orm'
 import { boolean, index, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
 import { at } from './columns.js'
+import { readByTenant } from './row-security.js'
 
 /** Organizations: those of people and those of tokens are the same row. */
-export const tenants = pgTable('tenants', {
-  tenantId: text('tenant_id').primaryKey(),
-  name: text('name').notNull(),
-  disabled: boolean('disabled').notNull().default(false),
-  /** Of the operator's own, for the tokens of its people. */
-  claims: jsonb('claims').$type<Record<string, unknown>>().notNull().default({}),
-  createdAt: at('created_at').notNull().defaultNow(),
-  /** What better-auth calls an organization's slug. */
-  slug: text('slug').generatedAlwaysAs(sql`tenant_id`),
-  logo: text('logo'),
-  metadata: text('metadata'),
-})
+export const tenants = pgTable(
+  'tenants',
+  {
+    tenantId: text('tenant_id').primaryKey(),
+    name: text('name').notNull(),
+    disabled: boolean('disabled').notNull().default(false),
+    /** Of the operator's own, for the tokens of its people. */
+    claims: jsonb('claims').$type<Record<string, unknown>>().notNull().default({}),
+    createdAt: at('created_at').notNull().defaultNow(),
+    /** What better-auth calls an organization's slug. */
+    slug: text('slug').generatedAlwaysAs(sql`tenant_id`),
+    logo: text('logo'),
+    metadata: text('metadata'),
+  },
+  () => [readByTenant()],
+)
 
 /** Protected resources, named by their RFC 8707 URI. Without a tenant: open to all of them. */
 export const resources = pgTable(
@@ -32,5 +37,5 @@ export const resources = pgTable(
       .notNull()
       .default({}),
   },
-  (table) => [index('resources_client_id').on(table.clientId)],
+  (table) => [readByTenant(), index('resources_client_id').on(table.clientId)],
 )
