@@ -29,4 +29,4 @@ export {
   verifications,
 } from './schema/people.js'
 export { signingKeys, tokenLifetimes } from './schema/signing-keys.js'
-export { resources, tenants } from './schema/tenants.js'
+export { type ResourceRegistrant, resources, retiredResources, tenants } from './schema/tenants.js'
