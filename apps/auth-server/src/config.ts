@@ -182,6 +182,11 @@ const cors = z.strictObject({
     .optional(),
 })
 
+const metadata = z.strictObject({
+  /** Names resources without a tenant, and their scopes, to everybody. */
+  list_resources: z.boolean().optional(),
+})
+
 /** Long enough to be used, and never longer than a day: until then a stolen one works offline. */
 const tokenSeconds = z.int().min(60).max(86_400)
 
@@ -257,6 +262,7 @@ export const configSchema = z.strictObject({
   access_tokens: accessTokens.optional(),
   refresh_tokens: refreshTokens.optional(),
   cors: cors.optional(),
+  metadata: metadata.optional(),
   tenants: z.array(tenant).default([]),
   resources: z.array(resourceSchema).default([]),
   clients: z.array(clientSchema).default([]),
