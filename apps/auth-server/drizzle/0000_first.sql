@@ -112,6 +112,7 @@ CREATE TABLE "consents" (
 	"resources" text[] NOT NULL,
 	"granted" jsonb NOT NULL,
 	"limits" jsonb NOT NULL,
+	"client_limits" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"delegation_id" text NOT NULL,
 	"created_at" timestamp with time zone NOT NULL,
 	"expires_at" timestamp with time zone,
@@ -313,7 +314,14 @@ CREATE TABLE "resources" (
 	"tenant_id" text,
 	"scopes_supported" text[] NOT NULL,
 	"client_id" text,
-	"scope_descriptions" jsonb DEFAULT '{}'::jsonb NOT NULL
+	"scope_descriptions" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"registered_by" text DEFAULT 'config' NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "retired_resources" (
+	"resource" text PRIMARY KEY NOT NULL,
+	"tenant_id" text,
+	"retired_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "revocations" (
@@ -421,6 +429,7 @@ ALTER TABLE "members" ADD CONSTRAINT "members_tenant_id_tenants_tenant_id_fk" FO
 ALTER TABLE "members" ADD CONSTRAINT "members_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "passkeys" ADD CONSTRAINT "passkeys_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "retired_resources" ADD CONSTRAINT "retired_resources_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_active_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("active_tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sso_providers" ADD CONSTRAINT "sso_providers_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -463,6 +472,7 @@ CREATE INDEX "reservations_delegation_id" ON "reservations" USING btree ("delega
 CREATE INDEX "reservations_open" ON "reservations" USING btree ("expires_at") WHERE state = 'reserved';--> statement-breakpoint
 CREATE INDEX "reservations_open_of" ON "reservations" USING btree ("client_id") WHERE state = 'reserved';--> statement-breakpoint
 CREATE INDEX "resources_client_id" ON "resources" USING btree ("client_id");--> statement-breakpoint
+CREATE INDEX "resources_tenant_id" ON "resources" USING btree ("tenant_id","resource");--> statement-breakpoint
 CREATE INDEX "sessions_user_id" ON "sessions" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "sessions_expires_at" ON "sessions" USING btree ("expires_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "two_factors_user_id" ON "two_factors" USING btree ("user_id");--> statement-breakpoint

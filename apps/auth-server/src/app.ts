@@ -15,6 +15,16 @@ import {
   rotateSecretEndpoint,
   showClientEndpoint,
 } from './endpoints/admin-clients.js'
+import {
+  addKeyEndpoint,
+  addResourceEndpoint,
+  listKeysEndpoint,
+  listResourcesEndpoint,
+  removeResourceEndpoint,
+  replaceResourceEndpoint,
+  revokeKeysEndpoint,
+  showResourceEndpoint,
+} from './endpoints/admin-resources.js'
 import { authEndpoint, passkeyEndpoint } from './endpoints/auth.js'
 import { authorizeEndpoint } from './endpoints/authorize.js'
 import { consentEndpoint } from './endpoints/consent.js'
@@ -239,6 +249,20 @@ export const createApp = (deps: Deps) => {
   app.delete(`${clients}/:client_id`, ...admin, removeClientEndpoint(deps))
   app.all(`${clients}/:client_id`, allow('GET, PUT, DELETE'))
   post(`${clients}/:client_id/secret`, ...admin, readJsonObject, rotateSecretEndpoint(deps))
+
+  const resources = `${base}/admin/resources`
+  app.get(resources, ...admin, listResourcesEndpoint(deps))
+  app.post(resources, ...admin, readJsonObject, addResourceEndpoint(deps))
+  app.all(resources, allow('GET, POST'))
+  const resource = `${resources}/:resource_id`
+  app.get(resource, ...admin, showResourceEndpoint(deps))
+  app.put(resource, ...admin, readJsonObject, replaceResourceEndpoint(deps))
+  app.delete(resource, ...admin, removeResourceEndpoint(deps))
+  app.all(resource, allow('GET, PUT, DELETE'))
+  app.get(`${resource}/keys`, ...admin, listKeysEndpoint(deps))
+  app.post(`${resource}/keys`, ...admin, readJsonObject, addKeyEndpoint(deps))
+  app.delete(`${resource}/keys`, ...admin, revokeKeysEndpoint(deps))
+  app.all(`${resource}/keys`, allow('GET, POST, DELETE'))
 
   if (deps.registration.dynamic.mode !== 'off') {
     const few = limitRegistrations(deps, 'register')

@@ -1,5 +1,6 @@
 /** What a schema cannot say: names that must exist, belong together, and be unique. */
 import { agentLimitsSchema, grantTypes } from '@behalf/protocol'
+import { checkClaims } from './check-claims.js'
 import {
   type ClientConfig,
   type Config,
@@ -195,6 +196,7 @@ export const checkConfig = (config: Config): void => {
     ]),
     ...checkTenants(config),
     ...checkUsers(config),
+    ...checkClaims(config),
     ...checkResources(config),
     ...config.clients.flatMap((client, index) => checkClient(client, index, config)),
     ...config.delegation_rules.flatMap((rule, index) => checkRule(rule, index, config)),

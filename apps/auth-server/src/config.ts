@@ -17,7 +17,7 @@ import { z } from 'zod'
 import { ConfigError, type Environment, readSecret, secret } from './config-secret.js'
 import { customClaims, peopleConfig, readPeopleSecrets } from './people/people-config.js'
 import { rateLimitsConfig } from './rate-limits/rate-limits-config.js'
-import { pageMembers, shownName } from './registration/client-metadata.js'
+import { pageMembers, shownName, shownText } from './registration/client-metadata.js'
 import { redirectUriProblem } from './registration/redirect-uri.js'
 
 /** The members of `agent_limits` where they stand beside others; `checkConfig` reads them strictly. */
@@ -87,7 +87,8 @@ const tenant = z.strictObject({
 
 const isRootWithSlash = (uri: string): boolean => /^https?:\/\/[^/?#]+\/$/.test(uri)
 
-const resource = z.strictObject({
+/** A protected resource, as RFC 9728 names its members where it has them. */
+export const resourceSchema = z.strictObject({
   resource: resourceUri.refine(
     (uri) => !isRootWithSlash(uri),
     'must be written without the slash at its end, as in https://host',
@@ -98,7 +99,7 @@ const resource = z.strictObject({
     .optional(),
   client_id: clientId.optional(),
   /** What each scope lets somebody do, in plain words for the person who is asked. */
-  scope_descriptions: z.record(z.string(), z.string().min(1).max(300)).optional(),
+  scope_descriptions: z.record(z.string(), shownText(300)).optional(),
 })
 
 export const authMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
@@ -181,6 +182,11 @@ const cors = z.strictObject({
     .optional(),
 })
 
+const metadata = z.strictObject({
+  /** Names resources without a tenant, and their scopes, to everybody. */
+  list_resources: z.boolean().optional(),
+})
+
 /** Long enough to be used, and never longer than a day: until then a stolen one works offline. */
 const tokenSeconds = z.int().min(60).max(86_400)
 
@@ -256,8 +262,9 @@ export const configSchema = z.strictObject({
   access_tokens: accessTokens.optional(),
   refresh_tokens: refreshTokens.optional(),
   cors: cors.optional(),
+  metadata: metadata.optional(),
   tenants: z.array(tenant).default([]),
-  resources: z.array(resource).default([]),
+  resources: z.array(resourceSchema).default([]),
   clients: z.array(clientSchema).default([]),
   delegation_rules: z.array(delegationRule).default([]),
   registration: registration.optional(),

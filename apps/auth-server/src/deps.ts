@@ -30,6 +30,8 @@ export interface Deps {
   lifetimes: Lifetimes
   /** Of pages that may use this server. Absent: any. */
   allowedOrigins: readonly string[] | undefined
+  /** Whether the metadata names the resources that belong to no tenant, and their scopes. */
+  listResources: boolean
   openHolds: OpenHolds
   people: People
   /** What only the pages of sign-in use. */

@@ -106,8 +106,15 @@ export const openServer = async (options: ServerOptions) => {
         const rateLimits = createRateLimits(open, config.rate_limits)
         const registration = createRegistration(config, open, options.documentNetwork)
         const allowedOrigins = config.cors?.allowed_origins
+        const listResources = config.metadata?.list_resources ?? false
         const rest = { keys, seal, lifetimes, openHolds, signIn, registration, rateLimits }
-        return { ...shared, ...rest, allowedOrigins, people: options.people ?? people }
+        return {
+          ...shared,
+          ...rest,
+          allowedOrigins,
+          listResources,
+          people: options.people ?? people,
+        }
       },
       close: async () => {
         await counters.close()

@@ -299,6 +299,78 @@ describe('a yes', () => {
     expect((await again('usr_bob', { scope: 'openid docs:read' })).status).toBe(200)
   })
 
+  describe('to an agent', () => {
+    const agreed = {
+      cost_budget_usd: 50,
+      requests_per_hour: 100,
+      max_cost_per_action_usd: 2,
+      max_delegation_depth: 1,
+      allowed_actions: ['docs.*', 'mail.send'],
+    }
+    const query = { client_id: 'assistant', scope: 'docs:read' }
+    const setLimits = (limits: object) =>
+      server.database.write(
+        "update clients set agent_limits = $1::text::jsonb where client_id = 'assistant'",
+        [JSON.stringify(limits)],
+      )
+    const isAsked = async (more: Query = {}) =>
+      (await again('usr_alice.9', { ...query, ...more })).status === 200
+    const agree = () =>
+      getTokens(server, {
+        query: { ...query, ...asked },
+        consent: { cost_budget_usd: '2', requests_per_hour: '100', may_delegate: 'yes' },
+      })
+
+    test.each([
+      ['more money', { cost_budget_usd: 51 }],
+      ['money without an end', { cost_budget_usd: undefined }],
+      ['more requests', { requests_per_hour: 101 }],
+      ['more for one action', { max_cost_per_action_usd: 2.5 }],
+      ['another hop', { max_delegation_depth: 2 }],
+      ['another action', { allowed_actions: ['docs.*', 'mail.*'] }],
+      ['every action', { allowed_actions: undefined }],
+    ])('is asked for again when it may have %s', async (_, more) => {
+      await setLimits(agreed)
+      const { access_token } = await agree()
+      expect(await isAsked()).toBe(false)
+      await setLimits({ ...agreed, ...more })
+      expect(await isAsked()).toBe(true)
+      const silent = await again('usr_alice.9', { ...query, prompt: 'none' })
+      expect(silent.query.get('error')).toBe('consent_required')
+      // What the person has given is what it was, until they say something else.
+      const { body } = await server.introspect('docs-server', access_token)
+      expect(body.agent_limits).toEqual({ ...agreed, cost_budget_usd: 2 })
+      expect(body.agent_budget).toMatchObject({ remaining_usd: '2' })
+      await agree()
+      expect(await isAsked()).toBe(false)
+    })
+
+    test('is remembered when it may have less, or the same in other words', async () => {
+      await setLimits(agreed)
+      await agree()
+      await setLimits({ ...agreed, cost_budget_usd: '49', allowed_actions: ['docs.read'] })
+      expect(await isAsked()).toBe(false)
+      await setLimits({ ...agreed, cost_budget_usd: '50.000000' })
+      expect(await isAsked()).toBe(false)
+    })
+
+    test('gives a request that names limits none of them', async () => {
+      await setLimits(agreed)
+      await agree()
+      const wish = {
+        cost_budget_usd: '1000',
+        agent_limits: '{"cost_budget_usd":1000}',
+        authorization_details: '[{"type":"agent_limits","cost_budget_usd":1000}]',
+      }
+      const got = await getCode(server, { query: { ...query, ...wish } })
+      const { access_token } = (await redeem(server, got, wish)).body
+      expect(decode(access_token).agent_limits).toMatchObject({ cost_budget_usd: 2 })
+      const { page } = await ask('usr_alice', { ...agent, ...wish })
+      expect(page.text).toMatch(/name="cost_budget_usd"[^>]*value="2"/)
+      expect(page.text).not.toContain('1000')
+    })
+  })
+
   test('to a program on the own machine is for that once: any other could have its name', async () => {
     const native = { client_id: 'native', redirect_uri: nativeUri }
     expect((await getCode(server, { person: 'usr_alice', query: native })).code).not.toBe('')

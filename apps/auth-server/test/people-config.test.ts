@@ -87,16 +87,54 @@ test.each([
     { users: [{ ...user, claims: { role: 'admin' } }] },
     /users\[0\]\.claims\.role: is a claim with a meaning of its own/,
   ],
-  [
-    { users: [{ ...user, claims: { big: 'x'.repeat(5000) } }] },
-    /users\[0\]\.claims: must be at most 4096/,
-  ],
+  [{ people: { max_claims_bytes: 8193 } }, /people\.max_claims_bytes: /],
   [
     { tenants: [{ tenant_id: 'acme', claims: { sub: 'x' } }] },
     /tenants\[0\]\.claims\.sub: is a claim/,
   ],
 ])('%j is refused', (config, message) => {
   expect(() => read(config)).toThrow(message)
+})
+
+test.each([
+  [
+    'of a person',
+    { users: [{ ...user, claims: { big: 'x'.repeat(5000) } }] },
+    /users\[0\]\.claims: 5010 bytes are more than the 4096 of people\.max_claims_bytes/,
+  ],
+  [
+    'of an organization, in bytes',
+    { tenants: [{ tenant_id: 'acme', claims: { big: 'ü'.repeat(2100) } }] },
+    /tenants\[0\]\.claims: 4210 bytes are more than/,
+  ],
+  [
+    'of both together, wherever the person may be asked into',
+    {
+      users: [{ ...user, claims: { a: 'x'.repeat(2100) } }],
+      tenants: [...tenants, { tenant_id: 'big', claims: { b: 'x'.repeat(2100) } }],
+    },
+    /users\[0\]\.claims: with those of tenant "big" 4215 bytes are more than/,
+  ],
+  [
+    'of a person, for an operator who wants less',
+    { people: { max_claims_bytes: 100 }, users: [{ ...user, claims: { a: 'x'.repeat(100) } }] },
+    /users\[0\]\.claims: 108 bytes are more than the 100 of/,
+  ],
+])('too many claims %s are told with how many, and which setting', (_, config, message) => {
+  expect(() => read(config)).toThrow(message)
+})
+
+test('there may be as many custom claims as one likes, as long as the operator says', () => {
+  const many = Object.fromEntries(Array.from({ length: 700 }, (_, n) => [`c${n}`, n]))
+  const same = { big: 'x'.repeat(4000) }
+  const claims = { ...user, claims: many }
+  expect(() => read({ users: [claims], people: { max_claims_bytes: 8192 } })).not.toThrow()
+  // Of a name that both have one stands in the token.
+  const both = {
+    users: [{ ...user, claims: same }],
+    tenants: [{ tenant_id: 'acme', claims: same }],
+  }
+  expect(() => read(both)).not.toThrow()
 })
 
 test('secrets of people come from the environment, too', () => {

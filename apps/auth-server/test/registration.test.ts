@@ -1,10 +1,12 @@
 /** Clients that register themselves. RFC 7591. */
+import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findClient } from '../src/registration/find-client.js'
 import { noteUse } from '../src/registration/note-use.js'
 import { reapClients } from '../src/registration/reap-clients.js'
 import { clients, delegations } from '../src/store/schema.js'
+import { es256, jws } from './forge.js'
 import { baseConfig, basic, docs, mail, openTestServer, type TestServer } from './harness.js'
 
 const initialToken = 'an-initial-access-token-for-tests'
@@ -362,14 +364,76 @@ describe('what a client points at', () => {
   })
 })
 
-test.each(['eyJhbGciOiJub25lIn0.eyJzY29wZSI6ImFkbWluIn0.', 'x', ''])(
-  'the software statement %j changes nothing',
-  async (software_statement) => {
-    const body = await register({ software_statement })
-    expect(body.scope).toBe('docs:read docs:write')
+describe('a software statement', () => {
+  const claims = () => ({
+    iss: 'https://publisher.example',
+    iat: server.clock.seconds() - 60,
+    exp: server.clock.seconds() + 3600,
+    software_id: 'of-somebody-known',
+    client_name: 'Somebody Known',
+    redirect_uris: ['https://evil.example.test/cb'],
+    scope: 'admin docs:read docs:write mail:send',
+    grant_types: ['client_credentials'],
+    token_endpoint_auth_method: 'none',
+    client_uri: 'https://known.example.test',
+    kind: 'agent',
+    tenant_id: 'globex',
+  })
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const jwk = publicKey.export({ format: 'jwk' })
+  const signed = (payload: object) => jws({ alg: 'ES256', jwk }, payload, es256(privateKey))
+  const statements: [string, () => string | Promise<string>][] = [
+    ['with alg none', () => jws({ alg: 'none' }, claims(), () => Buffer.alloc(0))],
+    ['signed by whoever sends it', () => signed(claims())],
+    ['that has expired', () => signed({ ...claims(), exp: server.clock.seconds() - 1 })],
+    ['signed by this server', () => server.deps.keys.sign('JWT', claims())],
+    ['that is none', () => 'x'],
+    ['that is empty', () => ''],
+  ]
+
+  /** All that could have come from the statement is what it is without one. */
+  const expectPlain = async (body: Registered) => {
+    const said = (registered: Registered) => {
+      const own = { client_id: '', client_secret: '', client_secret_expires_at: 0 }
+      return { ...registered, ...own, registration_access_token: '', registration_client_uri: '' }
+    }
+    expect(said(body)).toEqual(said(await register()))
     expect(body).not.toHaveProperty('software_statement')
-  },
-)
+    expect(await stored(body.client_id)).toMatchObject({
+      kind: 'app',
+      tenant_id: 'acme',
+      client_name: good.client_name,
+      redirect_uris: good.redirect_uris,
+      client_uri: undefined,
+      scope: ['docs:read', 'docs:write'],
+    })
+    expect(server.log.join('\n')).not.toContain('Somebody Known')
+  }
+
+  test.each(statements)('%s is not believed in a registration', async (_, make) => {
+    await expectPlain(await register({ software_statement: await make() }))
+  })
+
+  test.each(statements)('%s is not believed in an update', async (_, make) => {
+    const { client_id, registration_access_token, registration_client_uri } = await register()
+    const software_statement = await make()
+    const answer = await server.request(new URL(registration_client_uri).pathname, {
+      method: 'PUT',
+      headers: {
+        Authorization: `Bearer ${registration_access_token}`,
+        'Content-Type': 'application/json',
+      },
+      body: JSON.stringify({ ...good, client_id, software_statement }),
+    })
+    expect(answer.status).toBe(200)
+    await expectPlain((await answer.json()) as Registered)
+  })
+
+  test.each(statements)('%s alone registers nobody', async (_, make) => {
+    const { status, body } = await send({ software_statement: await make() })
+    expect([status, body.error]).toEqual([400, 'invalid_redirect_uri'])
+  })
+})
 
 describe('the operator', () => {
   test('has to switch it on', async () => {

@@ -27,6 +27,7 @@ const ofOneTenant = [
   'request_minutes',
   'reservations',
   'resources',
+  'retired_resources',
   'revocations',
   'tenants',
   'users',

@@ -85,14 +85,21 @@ const covers = (document: Document, name: string, wanted: readonly string[]): Mi
     : [{ name, expected: `with ${shown(missing.join(' '))}`, found: shown(known) }]
 }
 
+/** RFC 8414 §2, RFC 9728 §4: an issuer MAY keep some to itself. One that says it does is not blamed. */
+const inLists = (document: Document, { scopes, resource }: Configuration): Mismatch[] =>
+  document.protected_resources_partial === true
+    ? []
+    : [
+        ...covers(document, 'scopes_supported', scopes),
+        ...covers(document, 'protected_resources', [resource]),
+      ]
+
 const inMetadata = (document: Document, configuration: Configuration): Mismatch[] => [
   ...compare('issuer', configuration.issuer, document.issuer),
   ...endpoint(document, 'jwks_uri'),
   ...(configuration.followsRevocations ? endpoint(document, 'agent_revocation_feed_endpoint') : []),
   ...(configuration.usesLedger ? endpoint(document, 'agent_budget_endpoint') : []),
-  ...covers(document, 'scopes_supported', configuration.scopes),
-  // RFC 9728 §4
-  ...covers(document, 'protected_resources', [configuration.resource]),
+  ...inLists(document, configuration),
   ...(configuration.client
     ? [
         ...endpoint(document, 'token_endpoint'),

@@ -118,6 +118,30 @@ test('an issuer that keeps its scopes and resources to itself is not blamed for 
   expect((await verify({ changed: withMetadata(silent) })).names).toEqual([])
 })
 
+test.each([
+  ['the resource', { resource: 'https://api.example/other' }, 'protected_resources'],
+  ['a scope', { scopes: 'docs:erase' }, 'scopes_supported'],
+] as const)(
+  '%s that the issuer does not list is told, with what is listed',
+  async (_, options, name) => {
+    const { error, names } = await verify({ options })
+    expect(names).toEqual([name])
+    const asked = 'resource' in options ? options.resource : options.scopes
+    expect(error?.message).toContain(asked)
+    expect(error?.details.mismatches).toEqual([
+      { name, expected: expect.stringContaining(asked), found: expect.any(String) },
+    ])
+  },
+)
+
+test('an issuer that says that its lists are not whole is not blamed for what they lack', async () => {
+  const some = { scopes_supported: ['a'], protected_resources: ['https://other.example'] }
+  const lists = ['scopes_supported', 'protected_resources']
+  expect((await verify({ changed: withMetadata(some) })).names).toEqual(lists)
+  const partial = { ...some, protected_resources_partial: true }
+  expect((await verify({ changed: withMetadata(partial) })).names).toEqual([])
+})
+
 test('credentials that the issuer does not know are found, and go to no other issuer', async () => {
   const introspect = `${issuer}/introspect`
   const refuse = () => Response.json({ error: 'invalid_client' }, { status: 401 })

@@ -53,6 +53,7 @@ export const agree = async (
     granted,
     issuer: deps.issuer,
     limits: withinClient(chosen.limits, granted, client),
+    client_limits: client.agent_limits,
     expires_at: chosen.expiresAt,
   }
   const ids = { consent: deps.newId('cns'), delegation: deps.newId('dlg') }

@@ -1,6 +1,7 @@
 /** What has to happen before a code: sign-in, a yes, or nothing any more. Pure. */
-import { OAuthError } from '@behalf/protocol'
+import { type AgentLimits, coversAction, OAuthError } from '@behalf/protocol'
 import type { PersonSession } from '../people/person.js'
+import type { Client } from '../store/clients.js'
 import type { Consent } from '../store/consents.js'
 import type { AuthorizationRequest, Granted } from './request.js'
 
@@ -66,3 +67,24 @@ export const coversRequest = ({ granted }: Pick<Consent, 'granted'>, asked: Gran
     const agreed = granted[target]
     return agreed !== undefined && words.every((word) => agreed.includes(word))
   })
+
+const isMore = <Limit extends number | bigint>(now: Limit | undefined, then: Limit | undefined) =>
+  then !== undefined && (now === undefined || now > then)
+
+const areMore = (now: AgentLimits['allowedActions'], then: AgentLimits['allowedActions']) =>
+  then !== undefined &&
+  !now?.every((action) => then.some((pattern) => coversAction(pattern, action)))
+
+/**
+ * May the client do or spend more by itself than when the person agreed? Nothing of it is theirs by that,
+ * but whoever trusted it with some had it before them with less.
+ */
+export const hasGrown = (
+  { agent_limits: now }: Pick<Client, 'agent_limits'>,
+  { client_limits: then }: Pick<Consent, 'client_limits'>,
+): boolean =>
+  isMore(now.costBudget, then.costBudget) ||
+  isMore(now.maxCostPerAction, then.maxCostPerAction) ||
+  isMore(now.requestsPerHour, then.requestsPerHour) ||
+  isMore(now.maxDelegationDepth, then.maxDelegationDepth) ||
+  areMore(now.allowedActions, then.allowedActions)

@@ -7,7 +7,7 @@ import { requestedTargets } from '../grants/target.js'
 import type { Issuance } from '../issue-tokens.js'
 import type { Client } from '../store/clients.js'
 import type { Consent } from '../store/consents.js'
-import { mayReach, scopeByTarget, wordsOf } from './reachable.js'
+import { mayReach, scopeByTarget, unknownTarget, wordsOf } from './reachable.js'
 import type { PersonStanding } from './standing.js'
 
 /** What was given, and to whom, whichever way it comes out now. */
@@ -55,7 +55,11 @@ const narrowed = async (held: Authority, form: Form, deps: Deps): Promise<Author
   const granted = narrow(held, { scope, resources, hop: false, overAsk: 'refuse' })
   const targets = granted.resources.filter((target) => target !== deps.issuer)
   const known = await scopeByTarget(granted.scope, targets, deps)
-  return { ...granted, scope: wordsOf(granted.scope, known) }
+  const left = granted.resources.filter((one) => one === deps.issuer || known[one] !== undefined)
+  // Of several, those that are gone are left out; who names one, or has no other, is told.
+  if (left.length === 0 || (resources && left.length < granted.resources.length))
+    throw unknownTarget()
+  return { ...granted, resources: left, scope: wordsOf(granted.scope, known) }
 }
 
 /** OpenID Connect Core §5.3: with `openid` the token is good at the issuer's `/userinfo` as well. */

@@ -15,6 +15,10 @@ const refuseTarget = (description: string, reason: string): OAuthError =>
     hint: 'Send resource=<URI> exactly as the resource is registered.',
   })
 
+/** Unknown, removed meanwhile, and another's: they look alike. */
+export const unknownTarget = (): OAuthError =>
+  refuseTarget('A resource asked for is not one that may be used here.', 'unknown_resource')
+
 /**
  * An application that somebody has written down without a list of resources may ask for any: who decides
  * is the person, within their organization. An agent has the list that it is given, and whoever
@@ -48,7 +52,7 @@ export const reachable = async (
   const isAllowed = found.length === resources.length && resources.every((r) => mayReach(client, r))
   // Of two organizations at once there is no member: a token is for one.
   if (isAllowed && tenantIds.length <= 1) return { resources, tenantIds }
-  throw refuseTarget('A resource asked for is not one that may be used here.', 'unknown_resource')
+  throw unknownTarget()
 }
 
 const nothingLeft = (): OAuthError =>

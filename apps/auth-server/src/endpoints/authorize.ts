@@ -6,6 +6,7 @@ import {
   consentRequired,
   coversRequest,
   eligibleTenants,
+  hasGrown,
   impliedTenant,
   isFresh,
   loginRequired,
@@ -106,7 +107,8 @@ const proceed = async (c: Context<Env>, passage: Passage, deps: Deps): Promise<R
       implied.tenantId,
       deps.now(),
     ))
-  if (!live || prompt.has('consent') || !coversRequest(live, granted) || !isRepeatable(request)) {
+  const isAgreed = live && coversRequest(live, granted) && !hasGrown(client, live)
+  if (!isAgreed || prompt.has('consent') || !isRepeatable(request)) {
     return toConsent(c, passage, session, deps)
   }
   await answerOnce(passage, session, deps)

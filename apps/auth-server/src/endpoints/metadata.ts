@@ -3,6 +3,7 @@ import { grantTypes, signingAlgorithms } from '@behalf/protocol'
 import type { Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import { registrationMetadata } from '../registration/registration.js'
+import { createPublished } from '../resources/published.js'
 
 const secretMethods = ['client_secret_basic', 'client_secret_post']
 /** A public client brings a code or a refresh token, which prove enough. */
@@ -43,7 +44,8 @@ export const serverMetadata = ({
 
 export const metadataEndpoint = (deps: Deps): Handler => {
   const document = serverMetadata(deps)
-  return function metadataEndpoint(c) {
-    return c.json(document, 200, metadataCache)
+  const published = createPublished(deps)
+  return async function metadataEndpoint(c) {
+    return c.json({ ...document, ...(await published()) }, 200, metadataCache)
   }
 }

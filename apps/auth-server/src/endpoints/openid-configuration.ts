@@ -3,6 +3,7 @@ import type { SigningAlgorithm } from '@behalf/protocol'
 import type { Handler } from 'hono'
 import type { Deps } from '../deps.js'
 import type { Keys } from '../keys.js'
+import { createPublished } from '../resources/published.js'
 import { metadataCache, serverMetadata } from './metadata.js'
 
 /** Those of the published keys: while one algorithm gives way to another, both are in use. */
@@ -40,7 +41,9 @@ export const openidConfiguration = ({
   ...serverMetadata({ issuer, registration }),
 })
 
-export const openidConfigurationEndpoint = (deps: Deps): Handler =>
-  function openidConfigurationEndpoint(c) {
-    return c.json(openidConfiguration(deps), 200, metadataCache)
+export const openidConfigurationEndpoint = (deps: Deps): Handler => {
+  const published = createPublished(deps)
+  return async function openidConfigurationEndpoint(c) {
+    return c.json({ ...openidConfiguration(deps), ...(await published()) }, 200, metadataCache)
   }
+}

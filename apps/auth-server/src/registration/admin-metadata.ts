@@ -9,11 +9,15 @@ import { checkRedirectUris, displayMembers, invalidMetadata } from './client-met
 import { looksLikeDocumentUrl } from './metadata-document-url.js'
 import { applicationTypes } from './redirect-uri.js'
 
+/** Of clients that are made as the keys of a resource. */
+export const keyPrefix = 'rs_'
+
 /** Strict, unlike RFC 7591 §2: a limit that is misspelt and ignored is authority widened. */
 const adminClientSchema = clientSchema.omit({ client_secret: true }).extend({
   client_id: clientSchema.shape.client_id
     .refine((id) => !looksLikeDocumentUrl(id), 'must not be a URL: that is a document')
     .refine((id) => !id.startsWith('dyn_'), 'must not begin with "dyn_"')
+    .refine((id) => !id.startsWith(keyPrefix), `must not begin with "${keyPrefix}"`)
     .optional(),
   application_type: z.enum(applicationTypes).optional(),
   ...displayMembers,
@@ -38,6 +42,7 @@ export const tenantFor = async (
   stated: string | undefined,
   caller: Caller,
   { store }: Deps,
+  refuse = invalidMetadata,
 ): Promise<string | undefined> => {
   const tenantId = stated ?? caller.client.tenant_id
   if (!isAdminOf(caller, tenantId)) {
@@ -47,7 +52,7 @@ export const tenantFor = async (
     })
   }
   if (tenantId !== undefined && !(await store.adminClients.hasTenant(tenantId))) {
-    throw invalidMetadata('tenant_id: is not known.', 'unknown_tenant')
+    throw refuse('tenant_id: is not known.', 'unknown_tenant')
   }
   return tenantId
 }

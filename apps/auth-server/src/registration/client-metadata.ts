@@ -32,11 +32,12 @@ const words = z.array(z.string().max(100)).max(maxItems)
 /** Turns what is written behind a name around: on a page, those would be our words. Unicode UAX #9. */
 const turnsText = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/
 
+/** What others write and our pages show. */
+export const shownText = (maxLength: number) =>
+  cleanText(maxLength).refine((text) => !turnsText.test(text), 'must not turn text around')
+
 /** How a client is called on a page. */
-export const shownName = cleanText(200).refine(
-  (name) => !turnsText.test(name),
-  'must not turn text around',
-)
+export const shownName = shownText(200)
 
 /** Links and the picture on the page that asks a person. */
 export const pageMembers = {

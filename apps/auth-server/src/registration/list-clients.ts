@@ -1,9 +1,9 @@
 /** Clients as admins see them: one, and page by page. */
-import { clientId as clientIdSchema, formatScope, formatUsd, OAuthError } from '@behalf/protocol'
-import { z } from 'zod'
+import { clientId as clientIdSchema, formatScope, formatUsd } from '@behalf/protocol'
 import { type Caller, isAdminOf, requireAdmin } from '../delegations/parties.js'
 import type { Deps } from '../deps.js'
 import type { ListedClient } from '../store/admin-clients.js'
+import { malformedQuery, readPageQuery } from './page-query.js'
 
 const periodsOf = (periods: ListedClient['periods']) =>
   periods &&
@@ -41,41 +41,17 @@ export const describeClient = (client: ListedClient): Record<string, unknown> =>
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value != null))
 }
 
-const maxPage = 100
-
-const querySchema = z.strictObject({
-  tenant_id: clientIdSchema.optional(),
-  limit: z.coerce.number().int().min(1).max(maxPage).default(50),
-  cursor: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,300}$/)
-    .optional(),
-})
-
-const malformed = (description: string): OAuthError =>
-  new OAuthError('invalid_request', { description, reason: 'malformed_query' })
-
-const readQuery = (query: Record<string, string[]>) => {
-  const repeated = Object.values(query).some((values) => values.length > 1)
-  if (repeated) throw malformed('A parameter is given more than once.')
-  const single = Object.fromEntries(Object.entries(query).map(([name, [value]]) => [name, value]))
-  const result = querySchema.safeParse(single)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]
-  throw malformed(`${issue?.path.join('.') || 'query'}: ${issue?.message}.`)
-}
-
 const readCursor = (text: string | undefined): string | undefined => {
   if (text === undefined) return undefined
   const id = Buffer.from(text, 'base64url').toString('utf8')
   if (clientIdSchema.safeParse(id).success) return id
-  throw malformed('cursor is not one of this listing.')
+  throw malformedQuery('cursor is not one of this listing.')
 }
 
 /** `GET /admin/clients`: a page of them, by their ids. */
 export const listClients = async (query: Record<string, string[]>, caller: Caller, deps: Deps) => {
   requireAdmin(caller)
-  const { tenant_id, limit, cursor } = readQuery(query)
+  const { tenant_id, limit, cursor } = readPageQuery(query)
   const tenantId = tenant_id ?? caller.client.tenant_id
   // Of a tenant that is not theirs an admin sees nothing, whether or not it exists.
   if (tenantId !== undefined && !isAdminOf(caller, tenantId)) return { clients: [] }

@@ -18,7 +18,7 @@ export interface ClientListFilter {
 export type ListedClient = RegisteredClient & { periods: Record<string, string> | null }
 
 /** Its agents and all that was lent to them: what an admin may change about a client. */
-type Standing = Omit<StandingOptions, 'tenantOff'>
+export type Standing = Omit<StandingOptions, 'tenantOff'>
 
 const isTenantOff = async (drizzle: Drizzle, tenantId: string | null | undefined) => {
   if (!tenantId) return false
@@ -33,6 +33,31 @@ const applyRow = async (drizzle: Drizzle, row: RegisteredClient, standing: Stand
 
 const ofAdmin = (clientId: string) =>
   and(eq(table.clientId, clientId), eq(table.registeredBy, 'admin'), isNull(table.deletedAt))
+
+/** @returns false when the id is taken, by whomever, or was once */
+export const insertClient = async (
+  drizzle: Drizzle,
+  client: NewClient,
+  standing: Standing,
+): Promise<boolean> => {
+  const [row] = await drizzle.insert(table).values(client).onConflictDoNothing().returning()
+  if (row) await applyRow(drizzle, row, standing)
+  return row !== undefined
+}
+
+/** The row stays, so that its id, which consents, rules and books may still name, is never another's. */
+export const retireClient = async (
+  drizzle: Drizzle,
+  clientId: string,
+  now: Date,
+): Promise<void> => {
+  const gone = { deletedAt: now, disabled: true, clientSecretHash: null, previousSecretHash: null }
+  await drizzle
+    .update(table)
+    .set({ ...gone, redirectUris: [] })
+    .where(ofAdmin(clientId))
+  await revokeStandingOf(drizzle, { client_id: clientId }, undefined, 'client_deleted', now)
+}
 
 export const adminClientsStore = ({ drizzle }: Database) => {
   const transact = transactions(drizzle)
@@ -65,15 +90,7 @@ export const adminClientsStore = ({ drizzle }: Database) => {
 
     /** @returns false when the id is taken, by whomever, or was once */
     add: (client: NewClient, standing: Standing): Promise<boolean> =>
-      transact(async (transaction) => {
-        const [row] = await transaction
-          .insert(table)
-          .values(client)
-          .onConflictDoNothing()
-          .returning()
-        if (row) await applyRow(transaction, row, standing)
-        return row !== undefined
-      }),
+      transact((transaction) => insertClient(transaction, client, standing)),
 
     /** @returns false when it is no client of an admin (any more) */
     replace: (clientId: string, set: Partial<NewClient>, standing: Standing): Promise<boolean> =>
@@ -102,21 +119,13 @@ export const adminClientsStore = ({ drizzle }: Database) => {
       return rows.length > 0
     },
 
-    /**
-     * Ends all that it holds. The row of an admin's client stays, so that its id, which consents, rules
-     * and books may still name, is never somebody else's.
-     */
+    /** Ends all that it holds. */
     remove: (client: RegisteredClient, now: Date): Promise<void> =>
       transact(async (transaction) => {
         const { clientId, registeredBy } = client
+        if (registeredBy === 'admin') return retireClient(transaction, clientId, now)
         const same = and(eq(table.clientId, clientId), eq(table.registeredBy, registeredBy))
-        if (registeredBy === 'admin') {
-          const gone = { deletedAt: now, disabled: true, clientSecretHash: null }
-          const set = { ...gone, previousSecretHash: null, redirectUris: [] }
-          await transaction.update(table).set(set).where(same)
-        } else {
-          await transaction.delete(table).where(same)
-        }
+        await transaction.delete(table).where(same)
         const target = { client_id: clientId }
         await revokeStandingOf(transaction, target, undefined, 'client_deleted', now)
       }),

@@ -178,6 +178,8 @@ const applyAll = async (
       scopesSupported: resource.scopes_supported ?? [],
       clientId: resource.client_id ?? null,
       scopeDescriptions: resource.scope_descriptions ?? {},
+      // The file has the last word about the resources that it names, as about clients.
+      registeredBy: 'config',
     })
   }
   // In the order in which the ledger locks budgets: agents by their ids, then tenants.

@@ -17,6 +17,8 @@ export interface Consent {
   resources: readonly string[]
   granted: Granted
   limits: AgentLimits
+  /** Those that the client itself had when the person agreed. */
+  client_limits: AgentLimits
   delegation_id: string
   created_at: Date
   expires_at: Date | undefined
@@ -32,6 +34,7 @@ export interface Agreement {
   /** The issuer stands for what is said of the person: it is no resource. */
   issuer: string
   limits: AgentLimits
+  client_limits: AgentLimits
   expires_at: Date | undefined
 }
 
@@ -41,7 +44,7 @@ export const consentsPerPage = 20
 export const consentBudget = (consentId: string): string => `consent:${consentId}`
 
 const columns = `c.id, c.subject, c.client_id, c.tenant_id, c.scope, c.resources, c.granted, c.limits,
-  c.delegation_id, c.created_at, c.expires_at`
+  c.client_limits, c.delegation_id, c.created_at, c.expires_at`
 
 /** With its root revoked, by whoever that was, a consent is over: nobody is asked whether it stands. */
 const isAlive = `c.revoked_at is null and (c.expires_at is null or c.expires_at > $1::text::timestamptz)
@@ -56,6 +59,7 @@ const parse = (row: Row): Consent => ({
   created_at: toDate(row.created_at),
   expires_at: row.expires_at === null ? undefined : toDate(row.expires_at),
   limits: agentLimitsSchema.parse(row.limits),
+  client_limits: agentLimitsSchema.parse(row.client_limits),
 })
 
 const unite = (one: Granted, other: Granted): Granted =>
@@ -145,7 +149,8 @@ const record = async (
   ids: ConsentIds,
   now: Date,
 ): Promise<Consent> => {
-  const { subject, client_id, tenant_id, act, issuer, limits, expires_at } = agreement
+  const { subject, client_id, tenant_id, act, issuer, limits, client_limits, expires_at } =
+    agreement
   const id = live?.id ?? ids.consent
   const granted = unite(live?.granted ?? {}, agreement.granted)
   const scope = [...new Set(Object.values(granted).flat())]
@@ -172,6 +177,7 @@ const record = async (
     resources,
     granted: Object.fromEntries(Object.entries(granted).map(([name, all]) => [name, [...all]])),
     limits: agentLimitsClaim(limits),
+    clientLimits: agentLimitsClaim(client_limits),
     delegationId: delegation_id,
     expiresAt: expires_at ?? null,
   }
@@ -182,7 +188,7 @@ const record = async (
   if (live) await moveEnd(drizzle, live, expires_at)
   return {
     ...{ id, subject, client_id, tenant_id, scope, resources, granted, limits, delegation_id },
-    ...{ created_at, expires_at },
+    ...{ client_limits, created_at, expires_at },
   }
 }
 

@@ -30,4 +30,4 @@ export {
 } from './schema/people.js'
 export { registryVersion } from './schema/registry.js'
 export { signingKeys, tokenLifetimes } from './schema/signing-keys.js'
-export { resources, tenants } from './schema/tenants.js'
+export { type ResourceRegistrant, resources, retiredResources, tenants } from './schema/tenants.js'

@@ -1,6 +1,7 @@
 /** All tables of one database, opened together. */
 
 import { adminClientsStore } from './admin-clients.js'
+import { adminResourcesStore } from './admin-resources.js'
 import { attemptsStore } from './attempts.js'
 import { authorizationCodesStore } from './authorization-codes.js'
 import { authorizationRequestsStore } from './authorization-requests.js'
@@ -30,6 +31,7 @@ const openTables = (database: Database, fanOut: FanOut, now: () => Date) => ({
   authorizationCodes: authorizationCodesStore(database),
   authorizationRequests: authorizationRequestsStore(database),
   adminClients: adminClientsStore(database),
+  adminResources: adminResourcesStore(database),
   budgets: budgetsStore(database),
   clients: clientsStore(database),
   consents: consentsStore(database),

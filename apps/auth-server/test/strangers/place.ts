@@ -13,7 +13,8 @@ const alice = { email: 'alice@acme.test', password: 'correct horse battery' }
 /** Its port is the client's choice (RFC 8252 §7.3). */
 export const redirectUri = 'http://127.0.0.1:6276/oauth/callback'
 
-const scope = 'docs:read docs:write'
+const words = ['docs:read', 'docs:write']
+const scope = words.join(' ')
 
 const publicClient = (client_id: string) => ({
   client_id,
@@ -34,8 +35,11 @@ const configFor = (resource: string) => {
   return {
     tenants: [{ tenant_id: 'acme' }],
     resources: [
-      { resource, tenant_id: 'acme', scopes_supported: scope.split(' '), client_id: 'docs-server' },
+      { resource, tenant_id: 'acme', scopes_supported: words, client_id: 'docs-server' },
+      { resource: 'https://open.example/mcp', scopes_supported: [...words, 'offline_access'] },
     ],
+    // What is listed for everybody is no reason for a client to ask for all of it.
+    metadata: { list_resources: true },
     clients: [
       ...publicClients.map(publicClient),
       {

@@ -125,6 +125,13 @@ const authorize = async (generation: Generation, options = registered(generation
   return { state, callback }
 }
 
+/** Beside it, what follows shows that clients ask for what the challenge says and for no more. */
+test('the issuer lists more scopes for everybody than a client asks for at first', async () => {
+  const response = await fetch(`${place.issuer}/.well-known/oauth-authorization-server`)
+  const { scopes_supported } = (await response.json()) as Record<string, unknown>
+  expect(scopes_supported).toEqual(['openid', 'profile', 'email', 'docs:read', 'docs:write'])
+})
+
 describe.each(generations)('a $name client', (generation) => {
   test('finds its way from the 401 to the person and back to the tool', async () => {
     const { state, callback } = await authorize(generation)

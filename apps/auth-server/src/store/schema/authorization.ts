@@ -70,6 +70,8 @@ export const consents = pgTable(
     /** The scope by what it is for: what was agreed to for one resource is not for another. */
     granted: jsonb('granted').$type<Record<string, string[]>>().notNull(),
     limits: jsonb('limits').$type<AgentLimitsClaim>().notNull(),
+    /** Those that the client itself had when the person agreed. */
+    clientLimits: jsonb('client_limits').$type<AgentLimitsClaim>().notNull().default({}),
     /** The newest of its roots. */
     delegationId: text('delegation_id').notNull(),
     createdAt: at('created_at').notNull(),

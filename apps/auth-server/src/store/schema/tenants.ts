@@ -22,6 +22,9 @@ export const tenants = pgTable(
   () => [readByTenant()],
 )
 
+/** Who wrote a resource down: the operator's file, or an admin. */
+export type ResourceRegistrant = 'config' | 'admin'
+
 /** Protected resources, named by their RFC 8707 URI. Without a tenant: open to all of them. */
 export const resources = pgTable(
   'resources',
@@ -36,6 +39,25 @@ export const resources = pgTable(
       .$type<Record<string, string>>()
       .notNull()
       .default({}),
+    registeredBy: text('registered_by').$type<ResourceRegistrant>().notNull().default('config'),
   },
-  (table) => [readByTenant(), index('resources_client_id').on(table.clientId)],
+  (table) => [
+    readByTenant(),
+    index('resources_client_id').on(table.clientId),
+    index('resources_tenant_id').on(table.tenantId, table.resource),
+  ],
+)
+
+/**
+ * URIs of resources that an admin removed. Delegations may still name them, so nobody but the tenant
+ * that had one can have it again.
+ */
+export const retiredResources = pgTable(
+  'retired_resources',
+  {
+    resource: text('resource').primaryKey(),
+    tenantId: text('tenant_id').references(() => tenants.tenantId),
+    retiredAt: at('retired_at').notNull(),
+  },
+  () => [readByTenant()],
 )
