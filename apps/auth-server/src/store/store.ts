@@ -11,7 +11,6 @@ import type { Database } from './database.js'
 import { delegationRulesStore } from './delegation-rules.js'
 import { delegationsStore } from './delegations.js'
 import { deviceCodesStore } from './device-codes.js'
-import { idempotencyKeysStore } from './idempotency-keys.js'
 import { invitationsStore } from './invitations.js'
 import { type FanOut, issuancesStore } from './issuances.js'
 import { ledgerStore } from './ledger.js'
@@ -20,6 +19,7 @@ import { peopleStore } from './people.js'
 import { refreshTokensStore } from './refresh-tokens.js'
 import { registrationsStore } from './registrations.js'
 import { resourcesStore } from './resources.js'
+import { retentionStore } from './retention.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
 import { tokenLifetimesStore } from './token-lifetimes.js'
@@ -35,7 +35,6 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   delegationRules: delegationRulesStore(database),
   delegations: delegationsStore(database),
   deviceCodes: deviceCodesStore(database),
-  idempotencyKeys: idempotencyKeysStore(database),
   issuances: issuancesStore(database, fanOut, now),
   invitations: invitationsStore(database),
   ledger: ledgerStore(database, now),
@@ -44,6 +43,7 @@ export const openStore = (database: Database, fanOut: FanOut, now: () => Date) =
   refreshTokens: refreshTokensStore(database),
   registrations: registrationsStore(database),
   resources: resourcesStore(database),
+  retention: retentionStore(database),
   revocations: revocationsStore(database),
   signingKeys: signingKeysStore(database),
   tokenLifetimes: tokenLifetimesStore(database),

@@ -67,6 +67,9 @@ export const delegations = pgTable(
     index('delegations_tenant_id').on(table.tenantId, table.createdAt, table.id),
     index('delegations_subject').on(table.subject),
     index('delegations_actor').on(table.actor),
+    index('delegations_ended')
+      .on(sql`least(revoked_at, expires_at)`, table.id)
+      .where(sql`least(revoked_at, expires_at) is not null`),
   ],
 )
 
@@ -86,7 +89,10 @@ export const issuances = pgTable(
     issuedAt: at('issued_at').notNull(),
     expiresAt: at('expires_at').notNull(),
   },
-  (table) => [index('issuances_delegation_id').on(table.delegationId, table.issuedAt)],
+  (table) => [
+    index('issuances_delegation_id').on(table.delegationId, table.issuedAt),
+    index('issuances_issued_at').on(table.issuedAt),
+  ],
 )
 
 /** What was revoked, in commit order. A verifier follows it by cursor. */
