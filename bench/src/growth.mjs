@@ -9,7 +9,7 @@ import { measureInTurn } from './measure.mjs'
 import { basic, resource, secret, startOurs } from './servers.mjs'
 
 const counts = [1_000, 10_000, 100_000, 1_000_000]
-const timing = { rounds: 2, seconds: 4, unit: 'requests' }
+const timing = { rounds: 2, seconds: 3, unit: 'requests' }
 /** Requests of one round. */
 const most = 700
 /** Agents whose tokens are exchanged and asked about. */

@@ -98,6 +98,9 @@ const reconnectSeconds = 0.25
 
 const reportTimeoutMs = 5000
 
+/** A page of a listing is read sooner than workers for it are started, or machine code is made. */
+const smallPlans = { max_parallel_workers_per_gather: 0, jit: 'off' }
+
 /** Milliseconds. What cannot be done now is done at the next turn. */
 const backgroundTimeouts = { statement_timeout: 10_000, lock_timeout: 1000 }
 /** Seconds. */
@@ -173,7 +176,7 @@ const openPostgres = async (url: string): Promise<Database> => {
     connection: { ...ledgerTimeouts, ...byKey },
   })
   const urgent = postgres(url, { ...options, max: 2 })
-  const connection = { statement_timeout: reportTimeoutMs }
+  const connection = { statement_timeout: reportTimeoutMs, ...smallPlans }
   const reports = postgres(url, { ...options, max: 1, connection })
   const slow = postgres(url, {
     ...options,
