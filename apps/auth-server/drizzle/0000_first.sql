@@ -443,10 +443,12 @@ CREATE INDEX "consents_client_id" ON "consents" USING btree ("client_id");--> st
 CREATE INDEX "consents_delegation_id" ON "consents" USING btree ("delegation_id");--> statement-breakpoint
 CREATE INDEX "delegation_rules_from" ON "delegation_rules" USING btree ("from_selector");--> statement-breakpoint
 CREATE UNIQUE INDEX "delegations_live_root" ON "delegations" USING btree ("actor") WHERE parent_id is null and subject = actor and revoked_at is null;--> statement-breakpoint
-CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id","created_at");--> statement-breakpoint
-CREATE INDEX "delegations_tenant_id" ON "delegations" USING btree ("tenant_id","created_at","id");--> statement-breakpoint
-CREATE INDEX "delegations_subject" ON "delegations" USING btree ("subject");--> statement-breakpoint
-CREATE INDEX "delegations_actor" ON "delegations" USING btree ("actor");--> statement-breakpoint
+CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id","expires_at");--> statement-breakpoint
+CREATE INDEX "delegations_subject" ON "delegations" USING btree ("subject","expires_at");--> statement-breakpoint
+CREATE INDEX "delegations_actor" ON "delegations" USING btree ("actor","expires_at");--> statement-breakpoint
+CREATE INDEX "delegations_tenant_id" ON "delegations" USING btree ("tenant_id","expires_at");--> statement-breakpoint
+CREATE INDEX "delegations_endless_of_tenant" ON "delegations" USING btree ("tenant_id","created_at","id") WHERE expires_at is null and revoked_at is null;--> statement-breakpoint
+CREATE INDEX "delegations_endless_of_actor" ON "delegations" USING btree ("actor","created_at","id") WHERE expires_at is null and revoked_at is null;--> statement-breakpoint
 CREATE INDEX "delegations_ended" ON "delegations" USING btree (least(revoked_at, expires_at),"id") WHERE least(revoked_at, expires_at) is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "device_codes_user_code_hash" ON "device_codes" USING btree ("user_code_hash");--> statement-breakpoint
 CREATE INDEX "device_codes_expires_at" ON "device_codes" USING btree ("expires_at");--> statement-breakpoint
