@@ -116,10 +116,7 @@ const maxRounds = 8
 
 /** Budgets that were there a moment ago: forgotten since, with the delegation that they belonged to. */
 const forgotten = (): OAuthError =>
-  new OAuthError('not_found', {
-    description: 'There is no such budget any more.',
-    reason: 'budget_forgotten',
-  })
+  new OAuthError('not_found', { description: 'There is no such thing here for this client.' })
 
 /** Again with the rows that turned out to be needed, or after another server took a key first. */
 const decideTogether = async (

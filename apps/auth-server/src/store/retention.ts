@@ -30,7 +30,8 @@ const answer = (cursor: string): string => `
 /**
  * Rows that nothing refers to, in the order of a column with an index. A batch begins where the last one
  * ended, and not at the oldest row: what was deleted stays in the index until it is vacuumed, and every
- * batch would read it again.
+ * batch would read it again. Of a partitioned table each partition has its own places: the condition is
+ * what says that a row is old.
  */
 const byTime = (table: string, column: string, condition = 'true'): string => `
   with seen as (
@@ -44,7 +45,9 @@ const byTime = (table: string, column: string, condition = 'true'): string => `
       and ${condition}
     for update skip locked
   ), gone as (
-    delete from ${table} where ctid = any(array(select place from free)) returning 1
+    delete from ${table} where ctid = any(array(select place from free))
+      and ${column} < $1::text::timestamptz and ${condition}
+    returning 1
   ) ${answer('select max(at) from seen')}`
 
 /** When a delegation ended. What hangs from another has an end of its own, never a later one. */
