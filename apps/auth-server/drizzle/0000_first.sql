@@ -240,6 +240,14 @@ CREATE TABLE "ledger_entries" (
 	"at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "ledger_openings" (
+	"budget_id" text PRIMARY KEY NOT NULL,
+	"spent" bigint NOT NULL,
+	"held" bigint NOT NULL,
+	"entries" bigint NOT NULL,
+	"last_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "members" (
 	"id" text PRIMARY KEY NOT NULL,
 	"tenant_id" text NOT NULL,
@@ -441,16 +449,22 @@ CREATE INDEX "attempts_ends_at" ON "attempts" USING btree ("ends_at");--> statem
 CREATE INDEX "authorization_codes_expires_at" ON "authorization_codes" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "authorization_requests_expires_at" ON "authorization_requests" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "budgets_escrow" ON "budgets" USING btree ("id") WHERE carved is not null;--> statement-breakpoint
+CREATE INDEX "budgets_drawn_from" ON "budgets" USING gin ("drawn_from") WHERE drawn_from is not null;--> statement-breakpoint
+CREATE INDEX "budgets_period" ON "budgets" USING btree (substring(id from '^(?:day|week|month):(\d{4}-\d{2}-\d{2}):'),"id") WHERE id ~ '^(day|week|month):';--> statement-breakpoint
 CREATE INDEX "clients_tenant_id" ON "clients" USING btree ("tenant_id","client_id");--> statement-breakpoint
 CREATE INDEX "clients_self_registered" ON "clients" USING btree ("registered_by","last_used_at","created_at") WHERE registered_by in ('dynamic', 'metadata_document');--> statement-breakpoint
 CREATE UNIQUE INDEX "consents_live" ON "consents" USING btree ("subject","client_id",coalesce(tenant_id, '')) WHERE revoked_at is null;--> statement-breakpoint
 CREATE INDEX "consents_client_id" ON "consents" USING btree ("client_id");--> statement-breakpoint
+CREATE INDEX "consents_delegation_id" ON "consents" USING btree ("delegation_id");--> statement-breakpoint
 CREATE INDEX "delegation_rules_from" ON "delegation_rules" USING btree ("from_selector");--> statement-breakpoint
 CREATE UNIQUE INDEX "delegations_live_root" ON "delegations" USING btree ("actor") WHERE parent_id is null and subject = actor and revoked_at is null;--> statement-breakpoint
-CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id","created_at");--> statement-breakpoint
-CREATE INDEX "delegations_tenant_id" ON "delegations" USING btree ("tenant_id","created_at","id");--> statement-breakpoint
-CREATE INDEX "delegations_subject" ON "delegations" USING btree ("subject");--> statement-breakpoint
-CREATE INDEX "delegations_actor" ON "delegations" USING btree ("actor");--> statement-breakpoint
+CREATE INDEX "delegations_parent_id" ON "delegations" USING btree ("parent_id","expires_at");--> statement-breakpoint
+CREATE INDEX "delegations_subject" ON "delegations" USING btree ("subject","expires_at");--> statement-breakpoint
+CREATE INDEX "delegations_actor" ON "delegations" USING btree ("actor","expires_at");--> statement-breakpoint
+CREATE INDEX "delegations_tenant_id" ON "delegations" USING btree ("tenant_id","expires_at");--> statement-breakpoint
+CREATE INDEX "delegations_endless_of_tenant" ON "delegations" USING btree ("tenant_id","created_at","id") WHERE expires_at is null and revoked_at is null;--> statement-breakpoint
+CREATE INDEX "delegations_endless_of_actor" ON "delegations" USING btree ("actor","created_at","id") WHERE expires_at is null and revoked_at is null;--> statement-breakpoint
+CREATE INDEX "delegations_ended" ON "delegations" USING btree (least(revoked_at, expires_at),"id") WHERE least(revoked_at, expires_at) is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "device_codes_user_code_hash" ON "device_codes" USING btree ("user_code_hash");--> statement-breakpoint
 CREATE INDEX "device_codes_expires_at" ON "device_codes" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "device_codes_client_id" ON "device_codes" USING btree ("client_id","expires_at");--> statement-breakpoint
@@ -459,6 +473,7 @@ CREATE UNIQUE INDEX "invitations_pending" ON "invitations" USING btree ("tenant_
 CREATE INDEX "invitations_inviter_id" ON "invitations" USING btree ("inviter_id");--> statement-breakpoint
 CREATE INDEX "invitations_expires_at" ON "invitations" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "issuances_delegation_id" ON "issuances" USING btree ("delegation_id","issued_at");--> statement-breakpoint
+CREATE INDEX "issuances_issued_at" ON "issuances" USING btree ("issued_at");--> statement-breakpoint
 CREATE INDEX "leases_open" ON "leases" USING btree ("expires_at") WHERE state = 'open';--> statement-breakpoint
 CREATE INDEX "leases_open_of" ON "leases" USING btree ("delegation_id","client_id") WHERE state = 'open';--> statement-breakpoint
 CREATE INDEX "leases_ended" ON "leases" USING btree ("ended_at") WHERE state <> 'open';--> statement-breakpoint
@@ -471,6 +486,7 @@ CREATE INDEX "request_minutes_minute" ON "request_minutes" USING btree ("minute"
 CREATE INDEX "reservations_delegation_id" ON "reservations" USING btree ("delegation_id","created_at");--> statement-breakpoint
 CREATE INDEX "reservations_open" ON "reservations" USING btree ("expires_at") WHERE state = 'reserved';--> statement-breakpoint
 CREATE INDEX "reservations_open_of" ON "reservations" USING btree ("client_id") WHERE state = 'reserved';--> statement-breakpoint
+CREATE INDEX "reservations_ended" ON "reservations" USING btree ("ended_at") WHERE state <> 'reserved';--> statement-breakpoint
 CREATE INDEX "resources_client_id" ON "resources" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "resources_tenant_id" ON "resources" USING btree ("tenant_id","resource");--> statement-breakpoint
 CREATE INDEX "sessions_user_id" ON "sessions" USING btree ("user_id");--> statement-breakpoint

@@ -209,6 +209,23 @@ const refreshTokens = z.strictObject({
   grace_seconds: z.number().min(0).max(60).optional(),
 })
 
+/** `null` is for ever. Never less than a week: until then a late report or a retry may refer to it. */
+const keptDays = z.int().min(7).max(36_500).nullable().optional()
+
+/** How long history is kept. */
+const retention = z.strictObject({
+  /** The record of every token, from its issue. */
+  tokens_days: keptDays,
+  /** Delegations and consents, from their end, and for as long as anything refers to them. */
+  delegations_days: keptDays,
+  /** Reservations and leases, from their end; days, weeks and months of budgets. */
+  charges_days: keptDays,
+  /** Movements of the ledger. Their sum for each budget is kept. */
+  ledger_entries_days: keptDays,
+  /** Entries of the revocation feed, from when no token can need them. */
+  revocation_feed_days: keptDays,
+})
+
 /** What clients can have at most that the operator has not written down one by one. */
 const selfRegistered = {
   scope: scope.optional(),
@@ -261,6 +278,7 @@ export const configSchema = z.strictObject({
     .optional(),
   access_tokens: accessTokens.optional(),
   refresh_tokens: refreshTokens.optional(),
+  retention: retention.optional(),
   cors: cors.optional(),
   metadata: metadata.optional(),
   tenants: z.array(tenant).default([]),

@@ -7,6 +7,7 @@ import type { PeopleAtSignIn } from './people/people.js'
 import type { People } from './people/person.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import type { Registration } from './registration/registration.js'
+import type { Retention } from './retention.js'
 import type { Seal } from './seal.js'
 import type { Store } from './store/store.js'
 
@@ -28,6 +29,7 @@ export interface Deps {
   keys: Keys
   seal: Seal
   lifetimes: Lifetimes
+  retention: Retention
   /** Of pages that may use this server. Absent: any. */
   allowedOrigins: readonly string[] | undefined
   /** Whether the metadata names the resources that belong to no tenant, and their scopes. */

@@ -4,6 +4,7 @@ import { closeEscrowWork } from './budgets/escrow.js'
 import { expireLeaseWork } from './budgets/lease.js'
 import type { Deps } from './deps.js'
 import { reapClients } from './registration/reap-clients.js'
+import { createForgetting } from './retention.js'
 
 const everySecond = 1000
 const everyMinute = 60_000
@@ -28,9 +29,16 @@ export const expireHolds = async ({ store, now }: Deps): Promise<void> => {
   }
 }
 
+/** Whoever looks for what is gone finds in the log when it went. */
+const logGone = (gone: ReadonlyMap<string, number>, { log }: Deps): void => {
+  const rows = Object.fromEntries([...gone].filter(([, count]) => count > 0))
+  if (Object.keys(rows).length > 0) log.info({ task: 'forget history', rows }, 'forgotten')
+}
+
 /** Starts the timers. A failure is logged and tried again at the next turn. @returns stops them */
 export const startMaintenance = (deps: Deps): (() => void) => {
   const { store, keys, now, log } = deps
+  const forgetHistory = createForgetting(deps)
   const every = (milliseconds: number, name: string, run: () => Promise<void>) => {
     let running = false
     const timer = setInterval(async () => {
@@ -49,8 +57,7 @@ export const startMaintenance = (deps: Deps): (() => void) => {
       store.authorizationRequests.forget(now()),
     ),
     every(everyHour, 'forget authorization codes', () => store.authorizationCodes.forget(now())),
-    every(everyHour, 'forget refresh tokens', () => store.refreshTokens.forget(now())),
-    every(everyHour, 'forget idempotency keys', () => store.idempotencyKeys.forget(now())),
+    every(everyMinute, 'forget history', async () => logGone(await forgetHistory(), deps)),
     every(everyHour, 'forget sessions', () => store.people.forget(now())),
     every(everyHour, 'forget invitations', () => store.invitations.forget(now())),
     every(everyHour, 'forget attempts', () => store.attempts.forget(now())),

@@ -19,6 +19,7 @@ import { type Counters, memoryCounters } from './rate-limits/counters.js'
 import { createRateLimits } from './rate-limits/rate-limits.js'
 import type { DocumentNetwork } from './registration/metadata-document-network.js'
 import { createRegistration } from './registration/registration.js'
+import { retentionOf } from './retention.js'
 import { createSeal } from './seal.js'
 import { hashSecret } from './secrets.js'
 import { applyConfig } from './store/apply-config.js'
@@ -106,13 +107,13 @@ export const openServer = async (options: ServerOptions) => {
         const rateLimits = createRateLimits(open, config.rate_limits)
         const registration = createRegistration(config, open, options.documentNetwork)
         const allowedOrigins = config.cors?.allowed_origins
-        const listResources = config.metadata?.list_resources ?? false
         const rest = { keys, seal, lifetimes, openHolds, signIn, registration, rateLimits }
         return {
           ...shared,
           ...rest,
           allowedOrigins,
-          listResources,
+          listResources: config.metadata?.list_resources ?? false,
+          retention: retentionOf(config),
           people: options.people ?? people,
         }
       },

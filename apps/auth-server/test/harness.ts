@@ -10,6 +10,7 @@ import type { Mailer } from '../src/people/mailer.js'
 import { createPasswords, type PasswordCost } from '../src/people/passwords.js'
 import type { People } from '../src/people/person.js'
 import type { DocumentNetwork } from '../src/registration/metadata-document-network.js'
+import { createForgetting } from '../src/retention.js'
 import { hashSecret } from '../src/secrets.js'
 import { openServer } from '../src/server.js'
 import { applyConfig } from '../src/store/apply-config.js'
@@ -329,6 +330,10 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
       ),
 
     expireHolds: () => expireHolds(deps),
+
+    /** Looks at all history, and says how many rows of each kind are gone. */
+    forgetHistory: (sizes: { rows?: number; batches?: number } = {}) =>
+      createForgetting({ ...deps, ...sizes })(),
 
     /** Starts again with another file on the same database, as an operator would. */
     applyConfig: (changed: object): Promise<void> =>

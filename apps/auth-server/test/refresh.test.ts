@@ -381,7 +381,7 @@ describe('a refresh token that was used', () => {
     server.clock.advance(29 * 86_400)
     const third = await next(second.refresh_token)
     server.clock.advance(2 * 86_400)
-    await server.deps.store.refreshTokens.forget(server.clock.now())
+    await server.forgetHistory()
     expectGrantRefused(await refresh(server, 'pub', first.refresh_token))
     await next(third.refresh_token)
   })

@@ -23,11 +23,11 @@ const ofOneTenant = [
   'issuances',
   'leases',
   'ledger_entries',
+  'ledger_openings',
   'members',
   'request_minutes',
   'reservations',
   'resources',
-  'retired_resources',
   'revocations',
   'tenants',
   'users',
@@ -44,6 +44,7 @@ const ofNobody = [
   'passkeys',
   'refresh_tokens',
   'registry_version',
+  'retired_resources',
   'sessions',
   'signing_keys',
   'sso_providers',
@@ -144,6 +145,9 @@ beforeAll(async () => {
   await asOwner(`
     insert into request_minutes (budget_id, minute, count)
     select id, 1, 1 from budgets where id in ('tenant:acme', 'tenant:globex')`)
+  await asOwner(`
+    insert into ledger_openings (budget_id, spent, held, entries, last_at)
+    select id, 0, 0, 1, now() from budgets where id in ('tenant:acme', 'tenant:globex')`)
   await asOwner(`
     insert into consents (id, subject, client_id, tenant_id, scope, resources, granted, limits,
       delegation_id, created_at)

@@ -11,7 +11,8 @@ import {
 import { z } from 'zod'
 import { liveBudget } from '../budgets/show-budget.js'
 import type { Deps } from '../deps.js'
-import type { Delegation, DelegationCursor } from '../store/delegations.js'
+import type { DelegationCursor } from '../store/delegation-list.js'
+import type { Delegation } from '../store/delegations.js'
 import { type Caller, isAdminOf } from './parties.js'
 
 const maxPage = 100

@@ -52,13 +52,18 @@ const claimsOf = ({ cursor, revoked, after, full }: Page, { issuer, now }: Deps)
   return claims
 }
 
-/** For caches and tools. A verifier does not send it: only a signed answer is proof of freshness. */
-const etagOf = ({ cursor, after }: Page): string => `W/"${after ?? 'full'}-${cursor}"`
-
 interface Answer {
   page: Page
   jwt: string
+  iat: number
 }
+
+/**
+ * For caches and tools. An answer of another second is another answer, whatever it lists: a cache that was
+ * told that its own is still good would hand out an old one for ever, and every verifier would stop.
+ */
+const etagOf = ({ page: { cursor, after }, iat }: Answer): string =>
+  `W/"${after ?? 'full'}-${cursor}-${iat}"`
 
 /**
  * Followers that ask the same thing at the same moment share one look and one signature. It begins
@@ -70,10 +75,10 @@ const createAnswers = (deps: Deps) =>
     for (const after of asked) {
       const name = String(after)
       if (distinct.has(name)) continue
-      const answer = read(after, deps).then((page) => ({
-        page,
-        jwt: deps.keys.sign(revocationFeedType, claimsOf(page, deps)),
-      }))
+      const answer = read(after, deps).then((page) => {
+        const claims = claimsOf(page, deps)
+        return { page, jwt: deps.keys.sign(revocationFeedType, claims), iat: claims.iat }
+      })
       distinct.set(name, answer)
     }
     // All at once: a failure that nobody waits for yet would end the process.
@@ -82,10 +87,20 @@ const createAnswers = (deps: Deps) =>
     return asked.flatMap((after) => answers.get(String(after)) ?? [])
   })
 
-const respond = (c: Context, { page, jwt }: Answer): Response => {
-  const headers = { ETag: etagOf(page), 'Cache-Control': 'no-store' }
+/**
+ * RFC 9213: a CDN may answer all who ask the same within a second, and nobody else may keep it. How old an
+ * answer is stands in it, signed, so no cache can make it look fresh. Whoever waits for news is not kept
+ * waiting for somebody else's.
+ */
+const cachingOf = (waitSeconds: number) => ({
+  'Cache-Control': 'no-store',
+  'CDN-Cache-Control': waitSeconds === 0 ? 'max-age=1' : 'no-store',
+})
+
+const respond = (c: Context, answer: Answer, waitSeconds: number): Response => {
+  const headers = { ETag: etagOf(answer), ...cachingOf(waitSeconds) }
   if (c.req.header('if-none-match') === headers.ETag) return c.body(null, 304, headers)
-  return c.body(jwt, 200, { ...headers, 'Content-Type': 'application/jwt' })
+  return c.body(answer.jwt, 200, { ...headers, 'Content-Type': 'application/jwt' })
 }
 
 export const revocationFeedEndpoint = (deps: Deps): Handler => {
@@ -96,8 +111,8 @@ export const revocationFeedEndpoint = (deps: Deps): Handler => {
     const waitSeconds = parseWait(c.req.query('wait'))
     const answer = await answers(after)
     const isNews = answer.page.full || answer.page.revoked.length > 0
-    if (isNews || waitSeconds === 0) return respond(c, answer)
+    if (isNews || waitSeconds === 0) return respond(c, answer, waitSeconds)
     await watch.moved(answer.page.cursor, waitSeconds * 1000)
-    return respond(c, await answers(after))
+    return respond(c, await answers(after), waitSeconds)
   }
 }

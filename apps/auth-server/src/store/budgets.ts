@@ -38,11 +38,12 @@ const openHolds = `
     + (select count(*) from (select from leases
       where client_id = $1 and state = 'open' limit $2::int) l) as open`
 
-/** What the entries say of each budget beside what it says itself. */
+/** What the entries, and those forgotten, say of each budget beside what it says itself. */
 const audit = `
-  select b.id, b.spent::text, b.held::text, coalesce(e.spent, 0)::text as entered_spent,
-    coalesce(e.held, 0)::text as entered_held
-  from budgets b left join (
+  select b.id, b.spent::text, b.held::text,
+    (coalesce(o.spent, 0) + coalesce(e.spent, 0))::text as entered_spent,
+    (coalesce(o.held, 0) + coalesce(e.held, 0))::text as entered_held
+  from budgets b left join ledger_openings o on o.budget_id = b.id left join (
     select part.id, sum(spent) as spent, sum(held) as held
     from ledger_entries, unnest(budget_ids) as part(id) group by part.id
   ) e on e.id = b.id

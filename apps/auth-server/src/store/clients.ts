@@ -66,7 +66,8 @@ const columns = `
     c.document_fetched_at, c.document_expires_at, c.last_used_at,
     c.disabled or coalesce(t.disabled, false) as disabled,
     (select d.id from delegations d where d.actor = c.client_id and d.parent_id is null
-      and d.subject = d.actor and d.revoked_at is null
+      -- All that ever hung from it has the same subject, and an end.
+      and d.subject = d.actor and d.revoked_at is null and d.expires_at is null
       and d.tenant_id is not distinct from c.tenant_id) as root_delegation_id,
     -- A word that one of its resources uses as well is meant for that resource.
     array(select unnest(c.scope) intersect select unnest(array[${apiScopeList}])

@@ -42,6 +42,8 @@ export interface Database {
   read(text: string, params: unknown[]): Promise<Row[]>
   /** A read that may take its time, apart from those that requests wait for, and cut off. */
   report(text: string, params: unknown[]): Promise<Row[]>
+  /** A write that nobody waits for, on a connection of its own, and cut off. */
+  background(text: string, params: unknown[]): Promise<Row[]>
   /** A prepared statement on the one connection of batched writes. */
   write(text: string, params: unknown[]): Promise<Row[]>
   /** Two of them in one transaction: the second sees what the first had to wait for. */
@@ -70,6 +72,7 @@ const openPglite = async (path: string | undefined): Promise<Database> => {
     urgent: drizzle,
     read: run,
     report: run,
+    background: run,
     write: run,
     writeAfter: (first, second) =>
       pglite.transaction(async (transaction) => {
@@ -94,6 +97,14 @@ const openPglite = async (path: string | undefined): Promise<Database> => {
 const reconnectSeconds = 0.25
 
 const reportTimeoutMs = 5000
+
+/** A page of a listing is read sooner than workers for it are started, or machine code is made. */
+const smallPlans = { max_parallel_workers_per_gather: 0, jit: 'off' }
+
+/** Milliseconds. What cannot be done now is done at the next turn. */
+const backgroundTimeouts = { statement_timeout: 10_000, lock_timeout: 1000 }
+/** Seconds. */
+const backgroundIdle = 30
 
 /**
  * A server that hangs with the ledger in its hands must not stop the others: PostgreSQL takes it away,
@@ -175,8 +186,14 @@ const openPostgres = async (url: string): Promise<Database> => {
     connection: { ...ledgerTimeouts, ...byKey },
   })
   const urgent = postgres(url, { ...options, max: 2 })
-  const connection = { statement_timeout: reportTimeoutMs }
+  const connection = { statement_timeout: reportTimeoutMs, ...smallPlans }
   const reports = postgres(url, { ...options, max: 1, connection })
+  const slow = postgres(url, {
+    ...options,
+    max: 1,
+    idle_timeout: backgroundIdle,
+    connection: { ...backgroundTimeouts, ...byKey },
+  })
   const prepared =
     (client: Pick<postgres.Sql, 'unsafe'>): Query =>
     (text, params) =>
@@ -186,12 +203,13 @@ const openPostgres = async (url: string): Promise<Database> => {
     urgent: drizzlePostgres(urgent, { schema }),
     read: prepared(reads),
     report: prepared(reports),
+    background: prepared(slow),
     write: prepared(writes),
     writeAfter: async (first, second) =>
       (await inTransaction(writes, prepared, bothOf(first, second))).rows,
     ledger: (work) => inTransaction(ledger, prepared, work),
     close: async () => {
-      const clients = [transactions, reads, writes, ledger, urgent, reports]
+      const clients = [transactions, reads, writes, ledger, urgent, reports, slow]
       await Promise.all(clients.map((client) => client.end({ timeout: 5 })))
     },
   }

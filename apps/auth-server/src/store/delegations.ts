@@ -6,6 +6,7 @@ import { createBatch } from './batch.js'
 import { setBudget } from './budgets.js'
 import type { Client } from './clients.js'
 import type { Database, Drizzle, Row } from './database.js'
+import { type DelegationFilter, isLive, listStatement } from './delegation-list.js'
 import { asOfColumn } from './registry-version.js'
 import { delegations as table } from './schema.js'
 
@@ -27,24 +28,6 @@ export interface Delegation {
   created_at: Date
   /** The version of the registry that this was read at, where that matters. */
   as_of?: string
-}
-
-/** Where a page of a listing begins: after this row. */
-export interface DelegationCursor {
-  createdAt: Date
-  id: string
-}
-
-export interface DelegationFilter {
-  tenantId: string | undefined
-  /** Only what this client holds, has lent on, or is the subject of. */
-  party: string | undefined
-  subject: string | undefined
-  actor: string | undefined
-  /** This delegation and all below it. */
-  under: string | undefined
-  after: DelegationCursor | undefined
-  limit: number
 }
 
 /** What hangs from consents of one person, by their budgets. */
@@ -70,13 +53,6 @@ const parse = (row: Row): Delegation => {
   return { ...optional, limits: agentLimitsSchema.parse(row.limits) } as Delegation
 }
 
-/** Neither this nor anything above it has ended. */
-const isLive = `d.revoked_at is null
-    and (d.expires_at is null or d.expires_at > $1::text::timestamptz)
-    and not exists (
-      select from delegations above where above.id = any(d.lineage) and (above.revoked_at is not null
-        or above.expires_at <= $1::text::timestamptz))`
-
 /** One pass over what was lent for a person, whatever the number of budgets that are asked for. */
 const underBudgets = `
   select * from (
@@ -88,19 +64,6 @@ const underBudgets = `
   ) ranked
   where place > $4::int and place <= $5::int
   order by place`
-
-const listStatement = `
-  ${columns} d
-  where ${isLive}
-    and d.tenant_id is not distinct from $2::text
-    and ($3::text is null or d.subject = $3::text or exists (
-      select from delegations above where above.id = any(d.lineage) and above.actor = $3::text))
-    and ($4::text is null or d.subject = $4::text)
-    and ($5::text is null or d.actor = $5::text)
-    and ($6::text is null or $6::text = any(d.lineage))
-    and ($7::text is null or (d.created_at, d.id) < ($7::text::timestamptz, $8::text))
-  order by d.created_at desc, d.id desc
-  limit $9::int`
 
 /** True while nothing has ended it. Its ancestors are another question: see its lineage. */
 export const isAlive = (delegation: Delegation, now: Date): boolean =>
@@ -133,18 +96,8 @@ export const delegationsStore = ({ read, report, drizzle }: Database) => ({
 
   /** Live delegations, the newest first. What hangs from something revoked is not alive. */
   list: async (filter: DelegationFilter, now: Date): Promise<Delegation[]> => {
-    const { tenantId, party, subject, actor, under, after, limit } = filter
-    const rows = await report(listStatement, [
-      now.toISOString(),
-      tenantId ?? null,
-      party ?? null,
-      subject ?? null,
-      actor ?? null,
-      under ?? null,
-      after?.createdAt.toISOString() ?? null,
-      after?.id ?? null,
-      limit,
-    ])
+    const { text, params } = listStatement(columnList, filter, now)
+    const rows = await report(text, params)
     return rows.map(parse)
   },
 
@@ -191,6 +144,8 @@ const liveRootOf = (clientId: string) =>
     eq(table.subject, clientId),
     isNull(table.parentId),
     isNull(table.revokedAt),
+    // A root has none, and what hangs from it, of the same subject, always has: the index tells them apart.
+    isNull(table.expiresAt),
   )
 
 /**

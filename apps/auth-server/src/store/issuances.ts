@@ -10,7 +10,6 @@ import { withRetry } from './failures.js'
 import type { NewRefreshToken } from './refresh-tokens.js'
 import { isCurrent } from './registry-version.js'
 import { arrayOf, rowsOf } from './row-arrays.js'
-import { longestTokenLifetime } from './token-lifetimes.js'
 
 export interface NewDelegation {
   id: string
@@ -112,8 +111,7 @@ const countChildren = `
       as live,
     count(*) filter (where created_at > $2::text::timestamptz - interval '1 minute')::int as recent
   from delegations
-  where parent_id = $1
-    and created_at > $2::text::timestamptz - ${longestTokenLifetime}`
+  where parent_id = $1 and expires_at > $2::text::timestamptz - interval '1 minute'`
 
 const recordExchanged = `
   with asked as (
@@ -135,8 +133,8 @@ const recordExchanged = `
       count(*) filter (where d.created_at > $2::text::timestamptz - interval '1 minute') as recent
     from delegations d
     where d.parent_id in (select parent_id from asked)
-      -- None lives longer than this, since none outlives the token that it was made with.
-      and d.created_at > $2::text::timestamptz - ${longestTokenLifetime}
+      -- Each has an end later than its beginning: so these are all that live or were made just now.
+      and d.expires_at > $2::text::timestamptz - interval '1 minute'
     group by d.parent_id
   ), judged as (
     select asked.*,

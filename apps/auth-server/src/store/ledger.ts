@@ -114,6 +114,10 @@ type Periods = ReturnType<typeof rememberPeriods>
 
 const maxRounds = 8
 
+/** Budgets that were there a moment ago: forgotten since, with the delegation that they belonged to. */
+const forgotten = (): OAuthError =>
+  new OAuthError('not_found', { description: 'There is no such thing here for this client.' })
+
 /** Again with the rows that turned out to be needed, or after another server took a key first. */
 const decideTogether = async (
   database: Database,
@@ -139,7 +143,7 @@ const decideTogether = async (
     } catch (error) {
       // Who comes next need not wait for what is done again, and on one connection must not be waited for.
       next()
-      if (round >= maxRounds) throw error
+      if (round >= maxRounds) throw error instanceof MissingBudgets ? forgotten() : error
       if (error instanceof MissingBudgets) {
         periods.learn(error.ids)
         await openPeriods(database, error.ids)

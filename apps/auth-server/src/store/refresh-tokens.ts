@@ -1,7 +1,5 @@
 /** Refresh tokens, by their hash. Each is used once, and its successor is known. RFC 9700 §4.14. */
-import { lt } from 'drizzle-orm'
 import type { Database, Row } from './database.js'
-import { refreshTokens as table } from './schema.js'
 
 export interface NewRefreshToken {
   token_hash: string
@@ -63,7 +61,7 @@ export interface Rotation {
   expiresAt: Date
 }
 
-export const refreshTokensStore = ({ read, write, drizzle }: Database) => ({
+export const refreshTokensStore = ({ read, write }: Database) => ({
   find: async (hash: string): Promise<RefreshToken | undefined> => {
     const [row] = await read(find, [hash])
     return row && parse(row)
@@ -73,10 +71,5 @@ export const refreshTokensStore = ({ read, write, drizzle }: Database) => ({
   rotate: async ({ from, to, sealed, expiresAt }: Rotation, now: Date): Promise<boolean> => {
     const params = [from, to, sealed, now.toISOString(), expiresAt.toISOString()]
     return (await write(rotate, params)).length === 1
-  },
-
-  /** Those that could not be used any more if they never had been: nothing is learnt from them. */
-  forget: async (now: Date): Promise<void> => {
-    await drizzle.delete(table).where(lt(table.expiresAt, now))
   },
 })

@@ -12,6 +12,7 @@ export {
   idempotencyKeys,
   leases,
   ledgerEntries,
+  ledgerOpenings,
   requestMinutes,
   reservations,
 } from './schema/budgets.js'

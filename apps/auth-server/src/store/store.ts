@@ -12,7 +12,6 @@ import type { Database } from './database.js'
 import { delegationRulesStore } from './delegation-rules.js'
 import { delegationsStore } from './delegations.js'
 import { deviceCodesStore } from './device-codes.js'
-import { idempotencyKeysStore } from './idempotency-keys.js'
 import { invitationsStore } from './invitations.js'
 import { type FanOut, issuancesStore } from './issuances.js'
 import { ledgerStore } from './ledger.js'
@@ -22,6 +21,7 @@ import { refreshTokensStore } from './refresh-tokens.js'
 import { registrationsStore } from './registrations.js'
 import { openRegistry } from './registry.js'
 import { resourcesStore } from './resources.js'
+import { retentionStore } from './retention.js'
 import { revocationsStore } from './revocations.js'
 import { signingKeysStore } from './signing-keys.js'
 import { tokenLifetimesStore } from './token-lifetimes.js'
@@ -38,7 +38,6 @@ const openTables = (database: Database, fanOut: FanOut, now: () => Date) => ({
   delegationRules: delegationRulesStore(database),
   delegations: delegationsStore(database),
   deviceCodes: deviceCodesStore(database),
-  idempotencyKeys: idempotencyKeysStore(database),
   issuances: issuancesStore(database, fanOut, now),
   invitations: invitationsStore(database),
   ledger: ledgerStore(database, now),
@@ -47,6 +46,7 @@ const openTables = (database: Database, fanOut: FanOut, now: () => Date) => ({
   refreshTokens: refreshTokensStore(database),
   registrations: registrationsStore(database),
   resources: resourcesStore(database),
+  retention: retentionStore(database),
   revocations: revocationsStore(database),
   signingKeys: signingKeysStore(database),
   tokenLifetimes: tokenLifetimesStore(database),

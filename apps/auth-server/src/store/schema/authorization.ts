@@ -84,6 +84,7 @@ export const consents = pgTable(
       .on(table.subject, table.clientId, sql`coalesce(tenant_id, '')`)
       .where(sql`revoked_at is null`),
     index('consents_client_id').on(table.clientId),
+    index('consents_delegation_id').on(table.delegationId),
   ],
 )
 

@@ -16,6 +16,10 @@ import {
 import { at, microUsd } from './columns.js'
 import { readByBudget, readByDelegation, readByTenant } from './row-security.js'
 
+/** The first day of the period that a row is for. Retention looks for old ones by it. */
+const periodDay = sql`substring(id from '^(?:day|week|month):(\\d{4}-\\d{2}-\\d{2}):')`
+const isPeriodRow = sql`id ~ '^(day|week|month):'`
+
 /** Balances. The constraint is the last word: what is spent and held never exceeds the cap. */
 export const budgets = pgTable(
   'budgets',
@@ -44,6 +48,9 @@ export const budgets = pgTable(
   (table) => [
     readByTenant(),
     index('budgets_escrow').on(table.id).where(sql`carved is not null`),
+    // What an escrow was carved out of is kept for as long as the escrow is.
+    index('budgets_drawn_from').using('gin', table.drawnFrom).where(sql`drawn_from is not null`),
+    index('budgets_period').on(periodDay, table.id).where(isPeriodRow),
     check('budgets_not_negative', sql`${table.spent} >= 0 and ${table.held} >= 0`),
     check(
       'budgets_never_over_cap',
@@ -78,6 +85,7 @@ export const reservations = pgTable(
     index('reservations_delegation_id').on(table.delegationId, table.createdAt),
     index('reservations_open').on(table.expiresAt).where(sql`state = 'reserved'`),
     index('reservations_open_of').on(table.clientId).where(sql`state = 'reserved'`),
+    index('reservations_ended').on(table.endedAt).where(sql`state <> 'reserved'`),
     check('reservations_amount', sql`${table.amount} > 0`),
     check('reservations_charged', sql`${table.charged} between 0 and ${table.amount}`),
   ],
@@ -136,23 +144,37 @@ export const requestMinutes = pgTable(
   ],
 )
 
-/** Append-only movements. For each budget, the sums of its entries are its balances. */
+/** Append-only movements. For each budget, its opening and the sums of its entries are its balances. */
 export const ledgerEntries = pgTable(
   'ledger_entries',
   {
-    id: bigserial('id', { mode: 'bigint' }).primaryKey(),
-    /** All that moved together: the path from the tenant down. */
-    budgetIds: text('budget_ids').array().notNull(),
-    /** The reservation, the lease or the budget that it is about. */
-    ref: text('ref').notNull(),
-    kind: text('kind').notNull(),
-    spent: microUsd('spent').notNull(),
-    held: microUsd('held').notNull(),
-    /** The new cap, where that is what changed. */
-    cap: microUsd('cap'),
-    at: at('at').notNull(),
+  id: bigserial('id', { mode: 'bigint' }).primaryKey(),
+  /** All that moved together: the path from the tenant down. */
+  budgetIds: text('budget_ids').array().notNull(),
+  /** The reservation, the lease or the budget that it is about. */
+  ref: text('ref').notNull(),
+  kind: text('kind').notNull(),
+  spent: microUsd('spent').notNull(),
+  held: microUsd('held').notNull(),
+  /** The new cap, where that is what changed. */
+  cap: microUsd('cap'),
+  at: at('at').notNull(),
   },
   () => [readByBudget('any(ledger_entries.budget_ids)')],
+)
+
+/** What entries that are forgotten came to, for each budget. */
+export const ledgerOpenings = pgTable(
+  'ledger_openings',
+  {
+  budgetId: text('budget_id').primaryKey(),
+  spent: microUsd('spent').notNull(),
+  held: microUsd('held').notNull(),
+  /** How many there were, and when the last of them was. */
+  entries: bigint('entries', { mode: 'bigint' }).notNull(),
+  lastAt: at('last_at').notNull(),
+  },
+  () => [readByBudget('ledger_openings.budget_id')],
 )
 
 /** First answers, refusals too, so that a retry changes nothing. */

@@ -65,10 +65,20 @@ export const delegations = pgTable(
     uniqueIndex('delegations_live_root')
       .on(table.actor)
       .where(sql`parent_id is null and subject = actor and revoked_at is null`),
-    index('delegations_parent_id').on(table.parentId, table.createdAt),
-    index('delegations_tenant_id').on(table.tenantId, table.createdAt, table.id),
-    index('delegations_subject').on(table.subject),
-    index('delegations_actor').on(table.actor),
+    // Nearly all rows have ended. With the end in the index those are not looked at.
+    index('delegations_parent_id').on(table.parentId, table.expiresAt),
+    index('delegations_subject').on(table.subject, table.expiresAt),
+    index('delegations_actor').on(table.actor, table.expiresAt),
+    index('delegations_tenant_id').on(table.tenantId, table.expiresAt),
+    index('delegations_endless_of_tenant')
+      .on(table.tenantId, table.createdAt, table.id)
+      .where(sql`expires_at is null and revoked_at is null`),
+    index('delegations_endless_of_actor')
+      .on(table.actor, table.createdAt, table.id)
+      .where(sql`expires_at is null and revoked_at is null`),
+    index('delegations_ended')
+      .on(sql`least(revoked_at, expires_at)`, table.id)
+      .where(sql`least(revoked_at, expires_at) is not null`),
   ],
 )
 
@@ -91,6 +101,7 @@ export const issuances = pgTable(
   (table) => [
     readByTenant(),
     index('issuances_delegation_id').on(table.delegationId, table.issuedAt),
+    index('issuances_issued_at').on(table.issuedAt),
   ],
 )
 

@@ -52,12 +52,8 @@ export const resources = pgTable(
  * URIs of resources that an admin removed. Delegations may still name them, so nobody but the tenant
  * that had one can have it again.
  */
-export const retiredResources = pgTable(
-  'retired_resources',
-  {
-    resource: text('resource').primaryKey(),
-    tenantId: text('tenant_id').references(() => tenants.tenantId),
-    retiredAt: at('retired_at').notNull(),
-  },
-  () => [readByTenant()],
-)
+export const retiredResources = pgTable('retired_resources', {
+  resource: text('resource').primaryKey(),
+  tenantId: text('tenant_id').references(() => tenants.tenantId),
+  retiredAt: at('retired_at').notNull(),
+}).enableRLS()
