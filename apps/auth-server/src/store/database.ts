@@ -51,10 +51,19 @@ export interface Database {
   close(): Promise<void>
 }
 
+export interface OpenDatabaseOptions {
+  /** Somebody has brought the schema up to date. */
+  isMigrated?: boolean | undefined
+}
+
 /** @param url `postgres://…`, `pglite:PATH` or `memory:` */
-export const openDatabase = (url: string): Promise<Database> => {
+export const openDatabase = async (
+  url: string,
+  { isMigrated = false }: OpenDatabaseOptions = {},
+): Promise<Database> => {
   if (url === 'memory:') return openPglite(undefined)
   if (url.startsWith('pglite:')) return openPglite(url.slice('pglite:'.length))
+  if (!isMigrated) await migratePostgres(url)
   return openPostgres(url)
 }
 
@@ -151,10 +160,9 @@ const inTransaction = async <T>(
  * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
  * itself: it replaces the date parsers of the one it is given.
  */
-const openPostgres = async (url: string): Promise<Database> => {
+const openPostgres = (url: string): Database => {
   const backoff = () => reconnectSeconds
   const options = { onnotice: () => {}, connect_timeout: 5, idle_timeout: 0, backoff }
-  await migratePostgres(url)
   const transactions = postgres(url, { ...options, max: 10 })
   const reads = postgres(url, { ...options, max: 2 })
   const writes = postgres(url, { ...options, max: 1 })
