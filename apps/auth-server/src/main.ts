@@ -7,11 +7,12 @@ import { type Logger, pino } from 'pino'
 import { checkConfig } from './check-config.js'
 import { type Config, ConfigError, parseConfig } from './config.js'
 import { developmentSecret } from './development-secret.js'
+import { openSharedCounters } from './rate-limits/shared-counters.js'
 import { startServer } from './server.js'
 import { readDatabaseUrl, readSettings, type Settings } from './settings.js'
 import { isDatabaseAway } from './store/failures.js'
 import { printVerification } from './verify-command.js'
-import { report, takeOrders } from './workers/fork-worker.js'
+import { countExchange, report, takeOrders } from './workers/report.js'
 import { serveWithWorkers } from './workers/serve-with-workers.js'
 
 const defaultConfigPath = './behalf.config.json'
@@ -80,7 +81,8 @@ const serveAsWorker = async (): Promise<void> => {
   const settings = readSettings(process.env)
   const log = openLog(settings).child({ worker: slot })
   const options = { ...settings, port, config, log, secret: secretFor(settings) }
-  const server = await startServer({ ...options, isPrepared: true })
+  const counters = openSharedCounters(countExchange)
+  const server = await startServer({ ...options, counters, isPrepared: true })
   // It may come from the primary and from whoever stops them all.
   process.on('SIGTERM', enderOf(server.close))
   await report({ isServing: true })

@@ -42,11 +42,13 @@ export interface ServerOptions {
   passwordCost?: PeopleOptions['passwordCost']
   /** How metadata documents of clients are reached. */
   documentNetwork?: Partial<DocumentNetwork> | undefined
-  /** Where limits are counted over all servers. Absent: each counts for itself. */
+  /** Where limits are counted over all servers. Absent: see `counters`. */
   redisUrl?: string | undefined
+  /** Where limits are counted without Redis. Absent: in the memory of this process. */
+  counters?: Counters | undefined
   /** Another process has brought the database to what the configuration says. */
   isPrepared?: boolean | undefined
-  /** Processes that share this machine. */
+  /** Processes that serve one port, and share a machine. */
   workers?: number | undefined
 }
 
@@ -70,8 +72,9 @@ const fanOutOf = ({ delegation_bounds: bounds }: Config): FanOut => ({
 })
 
 /** The library for Redis is loaded by those who use it. */
-const openCounters = async ({ redisUrl: url, log }: ServerOptions): Promise<Counters> => {
-  if (url === undefined) return memoryCounters
+const openCounters = async (options: ServerOptions): Promise<Counters> => {
+  const { redisUrl: url, log } = options
+  if (url === undefined) return options.counters ?? memoryCounters
   const { openRedisCounters } = await import('./rate-limits/redis-counters.js')
   return openRedisCounters({ url, log })
 }
@@ -98,13 +101,14 @@ export const openServer = async (options: ServerOptions) => {
     const maxTokenLifetimeSeconds = await store.tokenLifetimes.longest()
     const ofKeys = { store: store.signingKeys, seal, alg, maxTokenLifetimeSeconds, now }
     const keys = await openKeys(ofKeys)
-    const { secret, mailer, passwordCost } = options
+    const { secret, mailer, passwordCost, workers } = options
     // Last: what comes after it would have to close it.
     const counters = await openCounters(options)
     return {
+      maxConnections: store.maxConnections,
       depsFor: (issuer: string): Deps => {
         const shared = { issuer, store, now, wait, newId, log }
-        const own = { secret, database, config: config.people, mailer, passwordCost }
+        const own = { secret, database, config: config.people, mailer, passwordCost, workers }
         const signIn = openPeople({ ...shared, ...own })
         const openHolds = createOpenHolds(store.budgets, now)
         const { people } = signIn
@@ -195,13 +199,13 @@ const tryPort = async ({ port, host }: Address): Promise<Listening> => {
 /** All that a server does once, for those that are then started as `isPrepared`. Refuses as it would. */
 export const prepareServer = async (
   options: ServerToStart,
-): Promise<Listening & { issuer: string }> => {
+): Promise<Listening & { issuer: string; maxConnections: number }> => {
   const listening = await tryPort(options)
   const issuer = options.issuer ?? listening.url
   checkIssuerIsNoResource(issuer, options.config)
   const opened = await open(options)
-  await opened.close()
-  return { ...listening, issuer }
+  const maxConnections = await opened.maxConnections().finally(opened.close)
+  return { ...listening, issuer, maxConnections }
 }
 
 /** Opens, listens and serves. Without an issuer, the address that it listens on is the issuer. */

@@ -155,6 +155,12 @@ const inTransaction = async <T>(
   }
 }
 
+/** Opened when they are first needed. */
+const pools = { transactions: 10, reads: 2, writes: 1, ledger: 3, urgent: 2, reports: 1 }
+
+/** At most, of one process to PostgreSQL. */
+export const connectionsPerProcess = Object.values(pools).reduce((sum, max) => sum + max, 0)
+
 /**
  * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
  * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
@@ -163,18 +169,18 @@ const inTransaction = async <T>(
 const openPostgres = (url: string): Database => {
   const backoff = () => reconnectSeconds
   const options = { onnotice: () => {}, connect_timeout: 5, idle_timeout: 0, backoff }
-  const transactions = postgres(url, { ...options, max: 10 })
-  const reads = postgres(url, { ...options, max: 2 })
-  const writes = postgres(url, { ...options, max: 1 })
+  const transactions = postgres(url, { ...options, max: pools.transactions })
+  const reads = postgres(url, { ...options, max: pools.reads })
+  const writes = postgres(url, { ...options, max: pools.writes })
   // While one commits the next waits for its locks, and a third has begun: no batch waits for a round trip.
   const ledger = postgres(url, {
     ...options,
-    max: 3,
+    max: pools.ledger,
     connection: { ...ledgerTimeouts, ...byKey },
   })
-  const urgent = postgres(url, { ...options, max: 2 })
+  const urgent = postgres(url, { ...options, max: pools.urgent })
   const connection = { statement_timeout: reportTimeoutMs }
-  const reports = postgres(url, { ...options, max: 1, connection })
+  const reports = postgres(url, { ...options, max: pools.reports, connection })
   const prepared =
     (client: Pick<postgres.Sql, 'unsafe'>): Query =>
     (text, params) =>
