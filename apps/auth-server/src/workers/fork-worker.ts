@@ -61,6 +61,7 @@ export const createForks = (ordersOf: (slot: number) => Orders): ((slot: number)
     })
     // Whoever waits for it hears of it; whoever does not must not fail by it.
     isServing.catch(() => {})
-    return { serving: isServing, ended, stop: () => fork.process.kill('SIGTERM') }
+    const { pid } = fork.process
+    return { pid, serving: isServing, ended, stop: () => fork.process.kill('SIGTERM') }
   }
 }

@@ -24,7 +24,7 @@ const createWorkers = () => {
     serving.catch(() => {})
     const endAs = (ending: Partial<Ending> = {}) => end({ code: null, signal: null, ...ending })
     made.push({ slot, serve, end: endAs })
-    return { serving, ended, stop: () => endAs({ code: 0 }) }
+    return { pid: slot, serving, ended, stop: () => endAs({ code: 0 }) }
   }
   return { made, start }
 }
@@ -104,7 +104,7 @@ test('closing ends all of them, starts none, and says when one ended badly', asy
   const startBadly = (slot: number): Worker => {
     const { serving, ended, stop } = start(slot)
     const endedBadly = ended.then(() => ({ code: 1, signal: null }))
-    return { serving: Promise.race([serving, settled()]), ended: endedBadly, stop }
+    return { pid: slot, serving: Promise.race([serving, settled()]), ended: endedBadly, stop }
   }
   const other = await superviseWorkers({ count: 1, start: startBadly, log })
   await expect(other.close()).rejects.toThrow('a worker did not end well')

@@ -8,6 +8,7 @@ export interface Ending {
 }
 
 export interface Worker {
+  pid: number | undefined
   /** Resolves when it serves. Rejects with why it never will. */
   serving: Promise<void>
   /** Resolves when it is gone. */
@@ -62,7 +63,7 @@ export const superviseWorkers = async (options: SupervisorOptions): Promise<Supe
   const startAgain = (slot: number): Worker => {
     const worker = start(slot)
     worker.serving.then(
-      () => log.info({ worker: slot }, 'a worker serves again'),
+      () => log.info({ worker: slot, workerPid: worker.pid }, 'a worker serves again'),
       ({ message }: Error) => log.error({ worker: slot, why: message }, 'a worker cannot start'),
     )
     running.set(slot, worker)
@@ -77,7 +78,8 @@ export const superviseWorkers = async (options: SupervisorOptions): Promise<Supe
       if (stopping.signal.aborted) return ending
       endings = clock() - since < steadyMs ? endings + 1 : 1
       const pauseMs = pauseAfter(endings)
-      log.error({ worker: slot, ...ending, pauseMs }, 'a worker has ended and is started again')
+      const who = { worker: slot, workerPid: worker.pid }
+      log.error({ ...who, ...ending, pauseMs }, 'a worker has ended and is started again')
       await pause(pauseMs, stopping.signal)
       if (stopping.signal.aborted) return { code: 0, signal: null }
     }
@@ -88,6 +90,7 @@ export const superviseWorkers = async (options: SupervisorOptions): Promise<Supe
     stopAll()
     throw error
   }
+  log.info({ workerPids: [...running.values()].map(({ pid }) => pid) }, 'the workers serve')
   const kept = [...running].map(([slot, worker]) => keep(slot, worker))
   return {
     close: async () => {
