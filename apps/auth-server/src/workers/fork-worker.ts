@@ -34,6 +34,9 @@ const disconnected = (fork: Fork): Promise<void> =>
 
 /** @param ordersOf what the worker with this number is to serve */
 export const createForks = (ordersOf: (slot: number) => Orders): ((slot: number) => Worker) => {
+  // Each accepts for itself. Handed round by the primary, a connection costs more than a token, and one
+  // that is on its way to a worker when that dies is answered by nobody, ever.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   // Structured clones: a message as JSON loses what is undefined.
   cluster.setupPrimary({ serialization: 'advanced' })
   const serving = new Set<Fork>()
