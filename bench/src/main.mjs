@@ -1,10 +1,11 @@
-/** `npm run bench -- [token|budget]`: our server beside a floor, in one run, as ratios. */
+/** `npm run bench -- [token|budget|scale]`: our server beside a floor, in one run, as ratios. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { measureBudget } from './budget.mjs'
+import { measureScale } from './scale.mjs'
 import { measureToken } from './token.mjs'
 
-const parts = { token: measureToken, budget: measureBudget }
+const parts = { token: measureToken, budget: measureBudget, scale: measureScale }
 
 const row = (cells) => `| ${cells.join(' | ')} |`
 
