@@ -147,8 +147,10 @@ const measured = (results) => ({
   notes: [
     'All of it is on one machine: server, PostgreSQL, load and, in between, what holds bytes back. Where it has two ' +
       'cores they are full with one worker, so a second one cannot show what it gains in tokens/s, and more of them ' +
-      'only take turns. What can be read from it is that one worker keeps its rate while the database moves away, and what a ' +
-      'token costs with more workers: each writes its own batches, so these are smaller, and PostgreSQL commits more often.',
+      'only take turns. What can be read from it is how much of its rate one worker keeps while the database moves away, and ' +
+      'what a token costs with more workers: each writes its own batches, so these are smaller, and PostgreSQL commits more often.',
+    'What holds the bytes back takes CPU of the same cores, and where those are full it holds them back for longer: ' +
+      'see the round trip.',
   ],
 })
 

@@ -10,7 +10,11 @@ import { createForks } from './fork-worker.js'
 import { superviseWorkers } from './supervisor.js'
 
 /** PostgreSQL turns away whoever comes on top, and only under load: so it is said at the start. */
-const warnOfConnections = (workers: number, maxConnections: number, log: Logger): void => {
+export const warnOfConnections = (
+  workers: number,
+  maxConnections: number,
+  log: Pick<Logger, 'warn'>,
+): void => {
   const mayOpen = workers * connectionsPerProcess
   if (mayOpen <= maxConnections) return
   log.warn(
