@@ -9,6 +9,7 @@ import { measureGrowth } from './growth.mjs'
 import { measureIntrospect } from './introspect.mjs'
 import { measureMemory } from './memory.mjs'
 import { machine } from './report.mjs'
+import { measureScale } from './scale.mjs'
 import { measureToken } from './token.mjs'
 
 /** Each: `(say, { seconds?, rounds? }) => report | report[]`. Run in this order. */
@@ -19,10 +20,10 @@ const parts = {
   budget: measureBudget,
   cold: measureCold,
   memory: measureMemory,
+  scale: measureScale,
 }
 // It takes long and fills the disk: by its name only.
 Object.defineProperty(parts, 'growth', { value: measureGrowth })
-
 const row = (cells) => `| ${cells.join(' | ')} |`
 
 const tableOf = ({ title, columns, rows, notes = [] }) => {

@@ -29,10 +29,10 @@ const ready = (child) =>
 /** As `npm start` gives them, and the same for whatever is measured beside it. */
 const nodeFlags = ['--max-semi-space-size=64']
 
-const start = async (script, env) => {
+const start = async (script, env, args = []) => {
   const file = fileURLToPath(new URL(script, import.meta.url))
   const begun = performance.now()
-  const child = spawn(process.execPath, [...nodeFlags, file], {
+  const child = spawn(process.execPath, [...nodeFlags, file, ...args], {
     env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -76,8 +76,12 @@ export const startReserveFloor = (databaseUrl) =>
 export const startCheckThenRecord = (databaseUrl) =>
   start('./check-then-record.mjs', { DATABASE_URL: databaseUrl })
 
+/** What is behind that port, so many milliseconds away in each direction. */
+export const startDelay = (port, milliseconds) =>
+  start('./delay-proxy.mjs', {}, [port, milliseconds].map(String))
+
 /** Our server, as `npm start` runs it, on the database and with the configuration given. */
-export const startOurs = async (databaseUrl, config) => {
+export const startOurs = async (databaseUrl, config, { workers = 1 } = {}) => {
   const folder = mkdtempSync(join(tmpdir(), 'behalf-bench-'))
   const path = join(folder, 'behalf.config.json')
   writeFileSync(path, JSON.stringify(config))
@@ -87,6 +91,7 @@ export const startOurs = async (databaseUrl, config) => {
     DATABASE_URL: databaseUrl,
     LOG_LEVEL: 'warn',
     PORT: '0',
+    WORKERS: String(workers),
   })
   return {
     ...server,

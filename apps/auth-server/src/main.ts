@@ -1,15 +1,19 @@
 #!/usr/bin/env node
 /** The command: reads the environment and the configuration file; serves, or verifies the ledger. */
+import cluster from 'node:cluster'
 import { existsSync, readFileSync } from 'node:fs'
 import { DrizzleQueryError } from 'drizzle-orm'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { checkConfig } from './check-config.js'
 import { type Config, ConfigError, parseConfig } from './config.js'
 import { developmentSecret } from './development-secret.js'
+import { openSharedCounters } from './rate-limits/shared-counters.js'
 import { startServer } from './server.js'
 import { readDatabaseUrl, readSettings, type Settings } from './settings.js'
 import { isDatabaseAway } from './store/failures.js'
 import { printVerification } from './verify-command.js'
+import { countExchange, report, takeOrders } from './workers/report.js'
+import { serveWithWorkers } from './workers/serve-with-workers.js'
 
 const defaultConfigPath = './behalf.config.json'
 
@@ -39,24 +43,49 @@ const secretFor = ({ secret, databaseUrl }: Settings): string => {
   return made.secret
 }
 
-const serve = async (): Promise<void> => {
-  const settings = readSettings(process.env)
-  const config = readConfig(settings)
-  const log = pino({ level: settings.logLevel }, pino.destination(2))
-  if (config.clients.length === 0) {
-    say('No clients are configured: see behalf.config.json in the README.')
-  }
-  const server = await startServer({ ...settings, secret: secretFor(settings), config, log })
-  const stop = () => {
-    server.close().then(
+const enderOf = (close: () => Promise<void>): (() => void) => {
+  let isEnding = false
+  return () => {
+    if (isEnding) return
+    isEnding = true
+    close().then(
       () => process.exit(0),
       () => process.exit(1),
     )
   }
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+}
+
+const openLog = ({ logLevel }: Settings): Logger => pino({ level: logLevel }, pino.destination(2))
+
+const serve = async (): Promise<void> => {
+  if (cluster.isWorker) return serveAsWorker()
+  const settings = readSettings(process.env)
+  const config = readConfig(settings)
+  if (config.clients.length === 0) {
+    say('No clients are configured: see behalf.config.json in the README.')
+  }
+  const options = { ...settings, secret: secretFor(settings), config, log: openLog(settings) }
+  const server = await (settings.workers > 1 ? serveWithWorkers(options) : startServer(options))
+  const end = enderOf(server.close)
+  // Once: a second one means at once.
+  process.once('SIGINT', end)
+  process.once('SIGTERM', end)
   // Last of all: whoever reads it may send a signal at once.
   process.stdout.write(`listening on ${server.url}\n`)
+}
+
+const serveAsWorker = async (): Promise<void> => {
+  // The terminal's is for the primary, which then tells its workers.
+  process.on('SIGINT', () => {})
+  const { slot, port, config } = await takeOrders()
+  const settings = readSettings(process.env)
+  const log = openLog(settings).child({ worker: slot })
+  const options = { ...settings, port, config, log, secret: secretFor(settings) }
+  const counters = openSharedCounters(countExchange)
+  const server = await startServer({ ...options, counters, isPrepared: true })
+  // It may come from the primary and from whoever stops them all.
+  process.on('SIGTERM', enderOf(server.close))
+  await report({ isServing: true })
 }
 
 /** What the operator can act on. Drizzle's own message holds the statement and its parameters. */
@@ -86,7 +115,10 @@ const run = async (name = 'serve'): Promise<void> => {
   throw new ConfigError(`there is no command "${name}": ${Object.keys(commands).join(', ')}`)
 }
 
-run(process.argv[2]).catch((error: unknown) => {
-  say(explain(error).replace(/^/gm, 'behalf: '))
+run(process.argv[2]).catch(async (error: unknown) => {
+  const refusal = explain(error)
+  // Of many workers with the same problem the primary says it once.
+  if (cluster.isWorker) await report({ refusal })
+  else say(refusal.replace(/^/gm, 'behalf: '))
   process.exit(1)
 })

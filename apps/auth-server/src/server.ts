@@ -1,6 +1,7 @@
 /** Puts the server together: database, configuration, keys, routes, a port. */
 import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
+import { createServer as createNetServer, type Server as NetServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Logger } from 'pino'
@@ -42,8 +43,14 @@ export interface ServerOptions {
   passwordCost?: PeopleOptions['passwordCost']
   /** How metadata documents of clients are reached. */
   documentNetwork?: Partial<DocumentNetwork> | undefined
-  /** Where limits are counted over all servers. Absent: each counts for itself. */
+  /** Where limits are counted over all servers. Absent: see `counters`. */
   redisUrl?: string | undefined
+  /** Where limits are counted without Redis. Absent: in the memory of this process. */
+  counters?: Counters | undefined
+  /** Another process has brought the database to what the configuration says. */
+  isPrepared?: boolean | undefined
+  /** Processes that serve one port, and share a machine. */
+  workers?: number | undefined
 }
 
 /** Random bytes are asked for by the page: a call costs more than the bytes. */
@@ -66,8 +73,9 @@ const fanOutOf = ({ delegation_bounds: bounds }: Config): FanOut => ({
 })
 
 /** The library for Redis is loaded by those who use it. */
-const openCounters = async ({ redisUrl: url, log }: ServerOptions): Promise<Counters> => {
-  if (url === undefined) return memoryCounters
+const openCounters = async (options: ServerOptions): Promise<Counters> => {
+  const { redisUrl: url, log } = options
+  if (url === undefined) return options.counters ?? memoryCounters
   const { openRedisCounters } = await import('./rate-limits/redis-counters.js')
   return openRedisCounters({ url, log })
 }
@@ -78,27 +86,30 @@ export const openServer = async (options: ServerOptions) => {
   const newId = createNewId()
   try {
     checkConfig(config)
-    const { hash: hashPassword } = createPasswords(options.passwordCost)
-    await applyConfig(database, config, {
-      hashSecret,
-      hashPassword,
-      newId: () => newId('dlg'),
-      newPersonId: newId,
-      now: now(),
-    })
+    if (!options.isPrepared) {
+      const { hash: hashPassword } = createPasswords(options.passwordCost)
+      await applyConfig(database, config, {
+        hashSecret,
+        hashPassword,
+        newId: () => newId('dlg'),
+        newPersonId: newId,
+        now: now(),
+      })
+    }
     const store = openStore(database, fanOutOf(config), now)
     const seal = createSeal(options.secret)
     const alg = config.signing_alg ?? 'ES256'
     const maxTokenLifetimeSeconds = await store.tokenLifetimes.longest()
     const ofKeys = { store: store.signingKeys, seal, alg, maxTokenLifetimeSeconds, now }
     const keys = await openKeys(ofKeys)
-    const { secret, mailer, passwordCost } = options
+    const { secret, mailer, passwordCost, workers } = options
     // Last: what comes after it would have to close it.
     const counters = await openCounters(options)
     return {
+      maxConnections: store.maxConnections,
       depsFor: (issuer: string): Deps => {
         const shared = { issuer, store, now, wait, newId, log }
-        const own = { secret, database, config: config.people, mailer, passwordCost }
+        const own = { secret, database, config: config.people, mailer, passwordCost, workers }
         const signIn = openPeople({ ...shared, ...own })
         const openHolds = createOpenHolds(store.budgets, now)
         const { people } = signIn
@@ -155,7 +166,12 @@ const checkIssuerIsNoResource = (issuer: string, { resources }: Config): void =>
   throw new ConfigError(`resources: "${issuer}" is the issuer, which cannot be a resource`)
 }
 
-const listen = (server: Server, port: number, host: string): Promise<string> =>
+interface Listening {
+  url: string
+  port: number
+}
+
+const listen = (server: NetServer, port: number, host: string): Promise<Listening> =>
   new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(new ConfigError(listenProblem(error, port, host)))
     server.once('error', fail)
@@ -163,7 +179,7 @@ const listen = (server: Server, port: number, host: string): Promise<string> =>
       server.off('error', fail)
       const address = server.address()
       const actual = typeof address === 'object' && address ? address.port : port
-      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`)
+      resolve({ url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`, port: actual })
     })
   })
 
@@ -173,18 +189,43 @@ const closeServer = (server: Server): Promise<void> =>
     server.closeIdleConnections()
   })
 
+export type ServerToStart = Omit<ServerOptions, 'database'> & Address
+
+const open = async (options: ServerToStart) => {
+  const database = await openDatabase(options.databaseUrl, { isMigrated: options.isPrepared })
+  return openServer({ ...options, database })
+}
+
+/** Binds the port and lets go of it: port 0 is one that is free. */
+const tryPort = async ({ port, host }: Address): Promise<Listening> => {
+  const server = createNetServer()
+  const listening = await listen(server, port, host)
+  await new Promise((resolve) => server.close(resolve))
+  return listening
+}
+
+/** All that a server does once, for those that are then started as `isPrepared`. Refuses as it would. */
+export const prepareServer = async (
+  options: ServerToStart,
+): Promise<Listening & { issuer: string; maxConnections: number }> => {
+  const listening = await tryPort(options)
+  const issuer = options.issuer ?? listening.url
+  checkIssuerIsNoResource(issuer, options.config)
+  const opened = await open(options)
+  const maxConnections = await opened.maxConnections().finally(opened.close)
+  return { ...listening, issuer, maxConnections }
+}
+
 /** Opens, listens and serves. Without an issuer, the address that it listens on is the issuer. */
-export const startServer = async (
-  options: Omit<ServerOptions, 'database'> & Address,
-): Promise<RunningServer> => {
-  const opened = await openServer({ ...options, database: await openDatabase(options.databaseUrl) })
+export const startServer = async (options: ServerToStart): Promise<RunningServer> => {
+  const opened = await open(options)
   // The routes need the issuer, which may need the port, which is known once the server listens.
   let fetch: (request: Request) => Response | Promise<Response> = () =>
     new Response(null, { status: 503, headers: { 'Retry-After': '1' } })
   const server = createAdaptorServer({ fetch: (request) => fetch(request) }) as Server
   Object.assign(server, timeouts)
   try {
-    const url = await listen(server, options.port, options.host)
+    const { url } = await listen(server, options.port, options.host)
     const issuer = options.issuer ?? url
     checkIssuerIsNoResource(issuer, options.config)
     const deps = opened.depsFor(issuer)

@@ -1,4 +1,5 @@
 /** The environment, read once by `main.ts` and checked here. */
+import { availableParallelism } from 'node:os'
 import { issuerProblem } from '@behalf/protocol'
 import { ConfigError } from './config.js'
 
@@ -14,6 +15,8 @@ export interface Settings {
   /** `redis://…`: where limits are counted over all servers. */
   redisUrl: string | undefined
   logLevel: string
+  /** Processes that serve the port. 1: this one. */
+  workers: number
 }
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
@@ -72,6 +75,22 @@ const checkIssuer = (issuer: string | undefined): string | undefined => {
   throw new ConfigError(`BEHALF_ISSUER: "${issuer}" ${problem}`)
 }
 
+const maxWorkers = 256
+
+/** PGlite lives in one process, so there `auto` is refused as well: the machine must not decide it. */
+const readWorkers = (text: string, databaseUrl: string): number => {
+  const count = text === 'auto' ? Math.min(availableParallelism(), maxWorkers) : Number(text)
+  if (text !== 'auto' && !(/^[1-9]\d{0,2}$/.test(text) && count <= maxWorkers)) {
+    throw new ConfigError(`WORKERS: must be auto, or a number from 1 to ${maxWorkers}`)
+  }
+  if (text !== '1' && !databaseUrl.startsWith('postgres')) {
+    throw new ConfigError(
+      'WORKERS: PGlite and memory: are for one process; more need PostgreSQL: set DATABASE_URL to postgres://…',
+    )
+  }
+  return count
+}
+
 type Environment = Record<string, string | undefined>
 
 /** @throws ConfigError */
@@ -94,5 +113,6 @@ export const readSettings = (env: Environment): Settings => {
     databaseUrl,
     redisUrl: checkRedisUrl(env.REDIS_URL || undefined),
     logLevel,
+    workers: readWorkers(env.WORKERS || '1', databaseUrl),
   }
 }

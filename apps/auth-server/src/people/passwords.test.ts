@@ -51,3 +51,12 @@ test('what should happen after the hash does not when the queue is full', async 
   await expect(full.ahead('the new one', run)).rejects.toThrow('busy')
   expect(ran).toBe(false)
 })
+
+test.each([
+  [1, 18],
+  [4, 9],
+])('of many at once, one of %i workers takes or keeps waiting %i', async (workers, most) => {
+  const { hash } = createPasswords(quick, workers)
+  const made = await Promise.allSettled(Array.from({ length: 30 }, () => hash('a password')))
+  expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(most)
+})

@@ -15,10 +15,10 @@ const saltBytes = 16
 const keyBytes = 32
 
 /** Half of the threads that Node has for this, which file system and name look-ups share. */
-const atOnce = 2
+const alone = { atOnce: 2, waiting: 16 }
 
-/** About two seconds of waiting. */
-const waiting = 16
+/** One worker has about one core: were each at two, a flood of sign-ins would have all of them. */
+const amongWorkers = { atOnce: 1, waiting: 8 }
 
 const derive = (password: string, salt: Buffer, { ln, r, p }: PasswordCost): Promise<Buffer> => {
   const options: ScryptOptions = { N: 2 ** ln, r, p, maxmem: 256 * 2 ** ln * r }
@@ -42,8 +42,9 @@ export interface Passwords {
   verify: (hash: string, password: string) => Promise<boolean>
 }
 
-export const createPasswords = (cost: PasswordCost = defaultCost): Passwords => {
-  const turns = createTurns({ atOnce, waiting })
+/** About two seconds of waiting at most. @param workers processes that share this machine */
+export const createPasswords = (cost: PasswordCost = defaultCost, workers = 1): Passwords => {
+  const turns = createTurns(workers > 1 ? amongWorkers : alone)
   return {
     hash: async (password) => {
       const salt = randomBytes(saltBytes)

@@ -33,6 +33,8 @@ export interface PeopleOptions {
   /** In place of the configured way. */
   mailer?: Mailer | undefined
   passwordCost?: PasswordCost | undefined
+  /** Processes that share this machine. */
+  workers?: number | undefined
 }
 
 /** All of it: what everybody may know, and what only our own pages do. */
@@ -90,7 +92,7 @@ const notFound = (): OAuthError =>
 export const openPeople = (options: PeopleOptions): PeopleAtSignIn => {
   const { issuer, config, database, store, now, newId, log } = options
   const secret = deriveSecret(options.secret)
-  const passwords = hashAhead(createPasswords(options.passwordCost))
+  const passwords = hashAhead(createPasswords(options.passwordCost, options.workers))
   const letters = createLetters(issuer, chooseMailer(options), log)
   const { url, when_unreachable: whenUnreachable, enabled } = config.breached_passwords
   const isBreached = enabled

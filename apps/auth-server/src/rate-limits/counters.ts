@@ -31,9 +31,9 @@ export class BoundedMemory extends RateLimiterMemory {
     this.#maxNames = most
   }
 
-  override async consume(name: string): Promise<RateLimiterRes> {
+  override async consume(name: string, count = 1): Promise<RateLimiterRes> {
     const isFull = this.#names >= this.#maxNames && (await this.get(name)) === null
-    const result = await super.consume(isFull ? '' : name)
+    const result = await super.consume(isFull ? '' : name, count)
     if (result.isFirstInDuration) this.#hold()
     return result
   }

@@ -53,10 +53,19 @@ export interface Database {
   close(): Promise<void>
 }
 
+export interface OpenDatabaseOptions {
+  /** Somebody has brought the schema up to date. */
+  isMigrated?: boolean | undefined
+}
+
 /** @param url `postgres://…`, `pglite:PATH` or `memory:` */
-export const openDatabase = (url: string): Promise<Database> => {
+export const openDatabase = async (
+  url: string,
+  { isMigrated = false }: OpenDatabaseOptions = {},
+): Promise<Database> => {
   if (url === 'memory:') return openPglite(undefined)
   if (url.startsWith('pglite:')) return openPglite(url.slice('pglite:'.length))
+  if (!isMigrated) await migratePostgres(url)
   return openPostgres(url)
 }
 
@@ -167,30 +176,43 @@ const bothOf =
     return { result: { rows }, written: Promise.all([done, rows]) }
   }
 
+/** Opened when they are first needed. */
+const pools = {
+  transactions: 10,
+  reads: 2,
+  writes: 1,
+  ledger: 3,
+  urgent: 2,
+  reports: 1,
+  background: 1,
+}
+
+/** At most, of one process to PostgreSQL. */
+export const connectionsPerProcess = Object.values(pools).reduce((sum, max) => sum + max, 0)
+
 /**
  * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
  * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
  * itself: it replaces the date parsers of the one it is given.
  */
-const openPostgres = async (url: string): Promise<Database> => {
+const openPostgres = (url: string): Database => {
   const backoff = () => reconnectSeconds
   const options = { onnotice: () => {}, connect_timeout: 5, idle_timeout: 0, backoff }
-  await migratePostgres(url)
-  const transactions = postgres(url, { ...options, max: 10 })
-  const reads = postgres(url, { ...options, max: 2 })
-  const writes = postgres(url, { ...options, max: 1 })
+  const transactions = postgres(url, { ...options, max: pools.transactions })
+  const reads = postgres(url, { ...options, max: pools.reads })
+  const writes = postgres(url, { ...options, max: pools.writes })
   // While one commits the next waits for its locks, and a third has begun: no batch waits for a round trip.
   const ledger = postgres(url, {
     ...options,
-    max: 3,
+    max: pools.ledger,
     connection: { ...ledgerTimeouts, ...byKey },
   })
-  const urgent = postgres(url, { ...options, max: 2 })
+  const urgent = postgres(url, { ...options, max: pools.urgent })
   const connection = { statement_timeout: reportTimeoutMs, ...smallPlans }
-  const reports = postgres(url, { ...options, max: 1, connection })
+  const reports = postgres(url, { ...options, max: pools.reports, connection })
   const slow = postgres(url, {
     ...options,
-    max: 1,
+    max: pools.background,
     idle_timeout: backgroundIdle,
     connection: { ...backgroundTimeouts, ...byKey },
   })

@@ -54,6 +54,15 @@ const openTables = (database: Database, fanOut: FanOut, now: () => Date) => ({
   ping: async (): Promise<void> => {
     await database.read('select 1', [])
   },
+  /** How many connections PostgreSQL has for all that are no superusers. */
+  maxConnections: async (): Promise<number> => {
+    const rows = await database.read(
+      `select current_setting('max_connections')::int
+         - current_setting('superuser_reserved_connections')::int as most`,
+      [],
+    )
+    return Number(rows[0]?.most)
+  },
 })
 
 /** Clients that are read one by one are kept for whoever asks the registry. */
