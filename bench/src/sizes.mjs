@@ -1,0 +1,1 @@
+export const measureSizes = async () => ({ title: 'x', columns: ['a'], rows: [['1']] })
