@@ -33,7 +33,10 @@ export const decodeBase64url = (text: string): Uint8Array<ArrayBuffer> => {
     throw malformed('malformed_base64url')
   }
   if (encodeBinary(binary) !== text) throw malformed('non_canonical_base64url')
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0))
+  // A loop, since `Uint8Array.from` with a function takes fifty times as long.
+  const bytes = new Uint8Array(binary.length)
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = binary.charCodeAt(at)
+  return bytes
 }
 
 const encodeBinary = (binary: string): string =>
@@ -62,6 +65,16 @@ const hasDuplicateMember = (json: string): boolean => {
   return false
 }
 
+/** What JSON.stringify writes has each name once, so a text that equals it need not be looked through. */
+const isAsWritten = (value: object, json: string): boolean => {
+  try {
+    return JSON.stringify(value) === json
+  } catch {
+    // Nested deeper than the stack.
+    return false
+  }
+}
+
 /**
  * Parses bytes that must be a JSON object, each name in it once.
  *
@@ -79,7 +92,7 @@ export const parseJsonObject = (bytes: Uint8Array): Record<string, unknown> => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw malformed('malformed_json')
   }
-  if (hasDuplicateMember(json)) throw malformed('duplicate_member')
+  if (!isAsWritten(value, json) && hasDuplicateMember(json)) throw malformed('duplicate_member')
   if (Object.hasOwn(value, '__proto__')) throw malformed('forbidden_member')
   return value as Record<string, unknown>
 }
