@@ -55,6 +55,7 @@ const unknownKey = (): OAuthError =>
 export const createKeySet = (settings: Settings, discover: Discovery): KeySet => {
   const { now, logger, jwks } = settings
   let keys: Keys = new Map()
+  let held: ReadonlySet<VerificationKey> = new Set()
   let loadedAt = Number.NEGATIVE_INFINITY
 
   const load = async (): Promise<void> => {
@@ -62,6 +63,7 @@ export const createKeySet = (settings: Settings, discover: Discovery): KeySet =>
     const { jwks_uri: uri } = await discover()
     if (uri === undefined) throw unavailable('no_jwks_uri')
     keys = await importKeys(await requestJson(uri, settings), keys)
+    held = new Set(keys.values())
     loadedAt = startedAt
   }
   const refresher = createRefresher({
@@ -103,6 +105,6 @@ export const createKeySet = (settings: Settings, discover: Discovery): KeySet =>
       // The key may be one of those that could not be fetched: that is no verdict on the token.
       throw refresher.error() === undefined ? unknownKey() : keysUnavailable()
     },
-    holds: (key) => age() <= jwks.cacheSeconds && keys.get(nameOf(key)) === key,
+    holds: (key) => age() <= jwks.cacheSeconds && held.has(key),
   }
 }

@@ -137,7 +137,7 @@ const authenticate = async (text: string, allowStale: boolean, parts: Parts): Pr
   const flight = feed.ensureFresh(allowStale)
   if (flight) await flight
   checkRevoked(verified.token, feed)
-  if (!seen) cache.set(text, verified)
+  if (!seen) cache.set(verified)
   return verified.caller
 }
 
