@@ -3,8 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { measureBudget } from './budget.mjs'
 import { measureToken } from './token.mjs'
+import { measureVerify } from './verify.mjs'
 
-const parts = { token: measureToken, budget: measureBudget }
+const parts = { token: measureToken, budget: measureBudget, verify: measureVerify }
 
 const row = (cells) => `| ${cells.join(' | ')} |`
 
