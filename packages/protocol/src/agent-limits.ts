@@ -63,19 +63,21 @@ const isClaim = (value: unknown): value is AgentLimitsClaim =>
   malformedMember(value, claimShape) === undefined
 
 /** The claim, well formed, in words of ours. */
-export const fromAgentLimitsClaim = (claim: AgentLimitsClaim): AgentLimits => ({
-  ...(claim.requests_per_hour !== undefined && { requestsPerHour: claim.requests_per_hour }),
-  ...(claim.cost_budget_usd !== undefined && { costBudget: parseUsd(claim.cost_budget_usd) }),
-  ...(claim.max_cost_per_action_usd !== undefined && {
-    maxCostPerAction: parseUsd(claim.max_cost_per_action_usd),
-  }),
-  ...(claim.allowed_actions !== undefined && {
-    allowedActions: [...new Set(claim.allowed_actions)],
-  }),
-  ...(claim.max_delegation_depth !== undefined && {
-    maxDelegationDepth: claim.max_delegation_depth,
-  }),
-})
+const fromClaim = (claim: AgentLimitsClaim): AgentLimits => {
+  const limits: AgentLimits = {}
+  if (claim.requests_per_hour !== undefined) limits.requestsPerHour = claim.requests_per_hour
+  if (claim.cost_budget_usd !== undefined) limits.costBudget = parseUsd(claim.cost_budget_usd)
+  if (claim.max_cost_per_action_usd !== undefined) {
+    limits.maxCostPerAction = parseUsd(claim.max_cost_per_action_usd)
+  }
+  if (claim.allowed_actions !== undefined) {
+    limits.allowedActions = [...new Set(claim.allowed_actions)]
+  }
+  if (claim.max_delegation_depth !== undefined) {
+    limits.maxDelegationDepth = claim.max_delegation_depth
+  }
+  return limits
+}
 
 /**
  * The wire form, strict: a member that we do not know is an error, since a limit that is ignored is
@@ -84,7 +86,7 @@ export const fromAgentLimitsClaim = (claim: AgentLimitsClaim): AgentLimits => ({
  * @returns `undefined` for anything else
  */
 export const readAgentLimits = (claim: unknown): AgentLimits | undefined =>
-  isClaim(claim) ? fromAgentLimitsClaim(claim) : undefined
+  isClaim(claim) ? fromClaim(claim) : undefined
 
 export const agentLimitsClaim = (limits: AgentLimits): AgentLimitsClaim => ({
   ...(limits.requestsPerHour !== undefined && { requests_per_hour: limits.requestsPerHour }),

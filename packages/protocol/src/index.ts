@@ -67,6 +67,8 @@ export {
   maxTokenLength,
   parseCompactJws,
   parseJsonObject,
+  parseJwsPart,
+  splitCompactJws,
 } from './jws.js'
 export {
   agentBudgetHeader,

@@ -17,6 +17,8 @@ export interface KeySet {
     name: { alg: SigningAlgorithm; kid: string },
     options?: FindKeyOptions,
   ) => Promise<VerificationKey>
+  /** The same without a wait: `undefined` when there is anything to wait for. */
+  known: (name: { alg: SigningAlgorithm; kid: string }) => VerificationKey | undefined
   /** Is this very key still one of a set that is fresh? */
   holds: (key: VerificationKey) => boolean
 }
@@ -105,6 +107,7 @@ export const createKeySet = (settings: Settings, discover: Discovery): KeySet =>
       // The key may be one of those that could not be fetched: that is no verdict on the token.
       throw refresher.error() === undefined ? unknownKey() : keysUnavailable()
     },
+    known: (name) => (age() <= jwks.cacheSeconds ? keys.get(nameOf(name)) : undefined),
     holds: (key) => age() <= jwks.cacheSeconds && held.has(key),
   }
 }
