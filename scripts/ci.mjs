@@ -1,4 +1,4 @@
-/** The whole of CI: `npm test` here, then what was built, on every Node that we promise. */
+/** The whole of CI: `npm test` here, then what was built on every Node that we promise, then speed. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { capture, runMain, secondsSince } from './process.mjs'
@@ -77,6 +77,9 @@ const main = async () => {
   await findOrInstallRedis()
   const counts = [await countRun(`Node ${process.versions.node}`, [npm, ['test']], { CI: 'true' })]
   for (const version of nodeVersions) counts.push(await countOnNode(version))
+  counts.push(
+    await countRun('Speed', [process.execPath, [join(root, 'scripts', 'bench-gate.mjs')]]),
+  )
   const total = sum(counts)
   show(`\n${summary.join('\n')}\n\n${listFailures(total)}${sentence(total)}\n`)
   return total.failed > 0 || total.passed === 0 ? 1 : 0

@@ -11,12 +11,14 @@ import { measureMemory } from './memory.mjs'
 import { machine } from './report.mjs'
 import { measureScale } from './scale.mjs'
 import { measureToken } from './token.mjs'
+import { measureVerify } from './verify.mjs'
 
 /** Each: `(say, { seconds?, rounds? }) => report | report[]`. Run in this order. */
 const parts = {
   token: measureToken,
   exchange: measureExchange,
   introspect: measureIntrospect,
+  verify: measureVerify,
   budget: measureBudget,
   cold: measureCold,
   memory: measureMemory,
@@ -24,6 +26,7 @@ const parts = {
 }
 // It takes long and fills the disk: by its name only.
 Object.defineProperty(parts, 'growth', { value: measureGrowth })
+
 const row = (cells) => `| ${cells.join(' | ')} |`
 
 const tableOf = ({ title, columns, rows, notes = [] }) => {

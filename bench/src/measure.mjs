@@ -52,7 +52,7 @@ const cpuNow = ({ pid, databasePid }) => ({
  *
  * @param target `{ name, pid, databasePid?, load(seconds) }`
  */
-const measureRound = async (target, seconds) => {
+export const measureRound = async (target, seconds) => {
   const before = cpuNow(target)
   const { served, refused, errors, ...load } = await target.load(seconds)
   const after = cpuNow(target)

@@ -1,46 +1,70 @@
 /** The access token: an `at+jwt` whose every claim is checked before it is believed. RFC 9068. */
-import { z } from 'zod'
-import { type Actor, actorChain, actorSchema } from './actor.js'
-import { type AgentLimits, agentLimitsSchema } from './agent-limits.js'
+import { type Actor, actorChain, isActor } from './actor.js'
+import { type AgentLimits, readAgentLimits } from './agent-limits.js'
 import { OAuthError } from './errors.js'
 import { isCleanText } from './identifiers.js'
 import { readScope } from './scope.js'
+import {
+  type Guard,
+  isInteger,
+  isObject,
+  isText,
+  listOf,
+  malformedMember,
+  objectOf,
+  optional,
+  type Shape,
+} from './shape.js'
 
 export const signingAlgorithms = ['ES256', 'EdDSA', 'RS256'] as const
 export type SigningAlgorithm = (typeof signingAlgorithms)[number]
 
-const label = z.string().min(1).max(255).refine(isCleanText)
-const uri = z.string().min(1).max(2048).refine(isCleanText)
-/** Whole seconds below the year 2286: `1e400` is Infinity to JSON.parse and lives for ever. */
-const numericDate = z.int().min(0).max(9_999_999_999)
+const isCleanUpTo =
+  (maxLength: number): Guard<string> =>
+  (value): value is string =>
+    isText(value) && value !== '' && value.length <= maxLength && isCleanText(value)
 
-const claimsSchema = z.looseObject({
-  iss: uri,
-  sub: label,
-  aud: z.union([uri.transform((one) => [one]), z.array(uri).min(1).max(50)]),
-  client_id: label,
-  scope: z
-    .string()
-    .optional()
-    .transform((scope, context) => {
-      if (scope === undefined || scope === '') return []
-      const words = readScope(scope)
-      if (words) return words
-      context.addIssue({ code: 'custom', message: 'is not a scope' })
-      return z.NEVER
-    }),
-  iat: numericDate,
-  nbf: numericDate.optional(),
-  exp: numericDate,
-  jti: label,
-  tenant_id: label.optional(),
-  role: label.optional(),
-  agent_type: label.optional(),
-  act: actorSchema.optional(),
-  may_act: z.looseObject({ sub: label }).optional(),
-  agent_limits: agentLimitsSchema.optional(),
-  agent_lineage: z.array(label).min(1).max(32).optional(),
-})
+const isLabel = isCleanUpTo(255)
+const isUri = isCleanUpTo(2048)
+const isUris = listOf(isUri, 1, 50)
+/** Whole seconds below the year 2286: `1e400` is Infinity to JSON.parse and lives for ever. */
+const isNumericDate = isInteger(0, 9_999_999_999)
+
+interface Claims {
+  iss: string
+  sub: string
+  aud: string | string[]
+  client_id: string
+  scope: unknown
+  iat: number
+  nbf: number | undefined
+  exp: number
+  jti: string
+  tenant_id: string | undefined
+  role: string | undefined
+  agent_type: string | undefined
+  act: Actor | undefined
+  may_act: { sub: string; [member: string]: unknown } | undefined
+  agent_limits: unknown
+  agent_lineage: string[] | undefined
+}
+
+const claimsShape: Shape<Omit<Claims, 'scope' | 'agent_limits'>> = {
+  iss: isUri,
+  sub: isLabel,
+  aud: (value): value is string | string[] => isUri(value) || isUris(value),
+  client_id: isLabel,
+  iat: isNumericDate,
+  nbf: optional(isNumericDate),
+  exp: isNumericDate,
+  jti: isLabel,
+  tenant_id: optional(isLabel),
+  role: optional(isLabel),
+  agent_type: optional(isLabel),
+  act: optional(isActor),
+  may_act: optional(objectOf<{ sub: string }>({ sub: isLabel })),
+  agent_lineage: optional(listOf(isLabel, 1, 32)),
+}
 
 /** What a token says, parsed. Only top-level members and the outermost `act` may decide access. */
 export interface AccessToken {
@@ -93,7 +117,7 @@ export const checkHeader = (
   return { alg, kid: header.kid }
 }
 
-const checkChain = (claims: z.infer<typeof claimsSchema>): void => {
+const checkChain = (claims: Claims): void => {
   const names = new Set([claims.sub])
   for (const actor of actorChain(claims.act)) {
     if (actor.iss !== undefined && actor.iss !== claims.iss) throw bad('foreign_actor')
@@ -102,20 +126,38 @@ const checkChain = (claims: z.infer<typeof claimsSchema>): void => {
   }
 }
 
+const malformedClaim = (name: string): OAuthError => bad(`malformed_claim_${name}`)
+
+const checkShape: (payload: unknown) => asserts payload is Claims = (payload) => {
+  const name = isObject(payload) ? malformedMember(payload, claimsShape) : 'unknown'
+  if (name !== undefined) throw malformedClaim(name)
+}
+
+const parseScopeClaim = (scope: unknown): readonly string[] => {
+  if (scope === undefined || scope === '') return []
+  const words = isText(scope) ? readScope(scope) : undefined
+  if (!words) throw malformedClaim('scope')
+  return words
+}
+
+const parseLimitsClaim = (claim: unknown): AgentLimits => {
+  if (claim === undefined) return {}
+  const limits = readAgentLimits(claim)
+  if (!limits) throw malformedClaim('agent_limits')
+  return limits
+}
+
 /** Parses a verified payload. @throws OAuthError `invalid_token` for anything out of shape. */
 export const parseAccessToken = (payload: Readonly<Record<string, unknown>>): AccessToken => {
-  const result = claimsSchema.safeParse(payload)
-  if (!result.success) {
-    throw bad(`malformed_claim_${String(result.error.issues[0]?.path[0] ?? 'unknown')}`)
-  }
-  const claims = result.data
+  const claims: unknown = payload
+  checkShape(claims)
   checkChain(claims)
   return {
     issuer: claims.iss,
     subject: claims.sub,
-    audience: claims.aud,
+    audience: isText(claims.aud) ? [claims.aud] : claims.aud,
     clientId: claims.client_id,
-    scope: claims.scope,
+    scope: parseScopeClaim(claims.scope),
     issuedAt: claims.iat,
     notBefore: claims.nbf,
     expiresAt: claims.exp,
@@ -125,7 +167,7 @@ export const parseAccessToken = (payload: Readonly<Record<string, unknown>>): Ac
     agentType: claims.agent_type,
     act: claims.act,
     mayAct: claims.may_act,
-    limits: claims.agent_limits ?? {},
+    limits: parseLimitsClaim(claims.agent_limits),
     lineage: claims.agent_lineage ?? [],
     claims: payload,
   }

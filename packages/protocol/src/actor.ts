@@ -1,6 +1,6 @@
 /** `act`: who acts now, and who lent it to them. RFC 8693 §4.1. */
-import { z } from 'zod'
-import { cleanText } from './identifiers.js'
+import { isCleanText } from './identifiers.js'
+import { type Guard, isText, objectOf, optional } from './shape.js'
 
 /** One link of the chain. Members beyond `sub` follow the OAuth Actor Profile draft. */
 export interface Actor {
@@ -15,7 +15,8 @@ export interface Actor {
 /** More links than this are refused before they are read. */
 export const maxActors = 16
 
-const name = cleanText(255)
+const isName = (value: unknown): value is string =>
+  isText(value) && value !== '' && value.length <= 255 && isCleanText(value)
 
 const depthOf = (value: unknown): number => {
   let depth = 0
@@ -27,21 +28,17 @@ const depthOf = (value: unknown): number => {
   return depth
 }
 
-const link: z.ZodType<Actor> = z.lazy(() =>
-  z.looseObject({
-    sub: name,
-    iss: name.optional(),
-    client_id: name.optional(),
-    sub_profile: name.optional(),
-    act: link.optional(),
-  }),
-)
+const isLink: Guard<Actor> = objectOf<Actor>({
+  sub: isName,
+  iss: optional(isName),
+  client_id: optional(isName),
+  sub_profile: optional(isName),
+  act: optional((value): value is Actor => isLink(value)),
+})
 
 /** `act` of any depth up to {@link maxActors}. The depth is measured first, so a bomb stays cheap. */
-export const actorSchema = z
-  .unknown()
-  .refine((value) => depthOf(value) <= maxActors, 'is nested too deep')
-  .pipe(link)
+export const isActor = (value: unknown): value is Actor =>
+  depthOf(value) <= maxActors && isLink(value)
 
 /** The chain as a list, the current actor first, the first delegate last. */
 export const actorChain = (act: Actor | undefined): Actor[] => {

@@ -1,6 +1,6 @@
 /** `agent_limits`: what a token's holder may do, how often, how far and for how much. */
-import { z } from 'zod'
 import { parseUsd, usdClaim } from './money.js'
+import { isInteger, isObject, isText, listOf, malformedMember, optional } from './shape.js'
 
 /** Limits as the code holds them. An absent member does not limit. */
 export interface AgentLimits {
@@ -21,54 +21,16 @@ const actionPattern = new RegExp(`^(\\*|${segment}(\\.${segment})*(\\.\\*)?)$`)
 
 export const isAction = (value: string): boolean => value.length <= 128 && actionName.test(value)
 
+export const isActionPattern = (value: string): boolean =>
+  value.length <= 128 && actionPattern.test(value)
+
 /** More patterns than this are refused, on the wire and as the outcome of narrowing. */
 export const maxAllowedActions = 100
-
-const usd = z.union([z.string(), z.number()]).transform((value, context) => {
-  const microUsd = parseUsd(value)
-  if (microUsd !== undefined) return microUsd
-  context.addIssue({
-    code: 'custom',
-    message: 'must be an amount of USD such as 2.5 or "0.04", at most 6 decimals, not negative',
-  })
-  return z.NEVER
-})
 
 /** The most hops that a chain can have, whatever a limit says. */
 export const hardDelegationDepth = 10
 
-/**
- * The wire form, strict: a member that we do not know is an error, since a limit that is ignored is
- * authority widened.
- */
-export const agentLimitsSchema = z
-  .strictObject({
-    requests_per_hour: z.int().min(0).max(1_000_000_000).optional(),
-    cost_budget_usd: usd.optional(),
-    max_cost_per_action_usd: usd.optional(),
-    allowed_actions: z
-      .array(
-        z.string().max(128).regex(actionPattern, 'is not an action such as docs.read or docs.*'),
-      )
-      .max(maxAllowedActions)
-      .optional(),
-    max_delegation_depth: z.int().min(0).max(hardDelegationDepth).optional(),
-  })
-  .transform(
-    (wire): AgentLimits => ({
-      ...(wire.requests_per_hour !== undefined && { requestsPerHour: wire.requests_per_hour }),
-      ...(wire.cost_budget_usd !== undefined && { costBudget: wire.cost_budget_usd }),
-      ...(wire.max_cost_per_action_usd !== undefined && {
-        maxCostPerAction: wire.max_cost_per_action_usd,
-      }),
-      ...(wire.allowed_actions !== undefined && {
-        allowedActions: [...new Set(wire.allowed_actions)],
-      }),
-      ...(wire.max_delegation_depth !== undefined && {
-        maxDelegationDepth: wire.max_delegation_depth,
-      }),
-    }),
-  )
+export const maxRequestsPerHour = 1_000_000_000
 
 /** The members of `agent_limits`, as spelt on the wire. */
 export interface AgentLimitsClaim {
@@ -79,21 +41,52 @@ export interface AgentLimitsClaim {
   max_delegation_depth?: number
 }
 
-const claimShape = z.looseObject({
-  requests_per_hour: z.number().optional(),
-  cost_budget_usd: z.union([z.number(), z.string()]).optional(),
-  max_cost_per_action_usd: z.union([z.number(), z.string()]).optional(),
-  allowed_actions: z.array(z.string()).optional(),
-  max_delegation_depth: z.number().optional(),
-})
+const isUsd = (value: unknown): value is number | string => parseUsd(value) !== undefined
+
+const claimShape = {
+  requests_per_hour: optional(isInteger(0, maxRequestsPerHour)),
+  cost_budget_usd: optional(isUsd),
+  max_cost_per_action_usd: optional(isUsd),
+  allowed_actions: optional(
+    listOf(
+      (value): value is string => isText(value) && isActionPattern(value),
+      0,
+      maxAllowedActions,
+    ),
+  ),
+  max_delegation_depth: optional(isInteger(0, hardDelegationDepth)),
+}
+
+const isClaim = (value: unknown): value is AgentLimitsClaim =>
+  isObject(value) &&
+  Object.keys(value).every((name) => Object.hasOwn(claimShape, name)) &&
+  malformedMember(value, claimShape) === undefined
+
+/** The claim, well formed, in words of ours. */
+const fromClaim = (claim: AgentLimitsClaim): AgentLimits => {
+  const limits: AgentLimits = {}
+  if (claim.requests_per_hour !== undefined) limits.requestsPerHour = claim.requests_per_hour
+  if (claim.cost_budget_usd !== undefined) limits.costBudget = parseUsd(claim.cost_budget_usd)
+  if (claim.max_cost_per_action_usd !== undefined) {
+    limits.maxCostPerAction = parseUsd(claim.max_cost_per_action_usd)
+  }
+  if (claim.allowed_actions !== undefined) {
+    limits.allowedActions = [...new Set(claim.allowed_actions)]
+  }
+  if (claim.max_delegation_depth !== undefined) {
+    limits.maxDelegationDepth = claim.max_delegation_depth
+  }
+  return limits
+}
 
 /**
- * Limits in an answer, to be shown as they are. One that we do not know is kept: only who enforces
- * limits has to know them all.
+ * The wire form, strict: a member that we do not know is an error, since a limit that is ignored is
+ * authority widened.
+ *
+ * @returns `undefined` for anything else
  */
-export const agentLimitsClaimSchema = z.custom<AgentLimitsClaim>(
-  (value) => claimShape.safeParse(value).success,
-)
+export const readAgentLimits = (claim: unknown): AgentLimits | undefined =>
+  isClaim(claim) ? fromClaim(claim) : undefined
 
 export const agentLimitsClaim = (limits: AgentLimits): AgentLimitsClaim => ({
   ...(limits.requestsPerHour !== undefined && { requests_per_hour: limits.requestsPerHour }),

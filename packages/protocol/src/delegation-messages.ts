@@ -1,7 +1,7 @@
 /** Bodies about delegations, spelt as on the wire. */
-import { z } from 'zod'
-import { actorSchema } from './actor.js'
-import { agentLimitsClaimSchema } from './agent-limits.js'
+import * as z from 'zod'
+import { type Actor, isActor } from './actor.js'
+import { agentLimitsClaimSchema } from './agent-limits-schema.js'
 import { budgetSchema } from './ledger-messages.js'
 import { narrowingReportSchema } from './narrowing-report.js'
 
@@ -14,7 +14,7 @@ export const delegationSchema = z.looseObject({
   tenant_id: z.string().optional(),
   subject: z.string(),
   actor: z.string(),
-  act: actorSchema.optional(),
+  act: z.custom<Actor>(isActor).optional(),
   scope: z.string(),
   resources: z.array(z.string()),
   agent_limits: agentLimitsClaimSchema,

@@ -9,18 +9,18 @@ export {
   type SigningAlgorithm,
   signingAlgorithms,
 } from './access-token.js'
-export { type Actor, actorChain, actorSchema, extendActor, maxActors } from './actor.js'
+export { type Actor, actorChain, extendActor, isActor, maxActors } from './actor.js'
 export {
   type AgentLimits,
   type AgentLimitsClaim,
   agentLimitsClaim,
-  agentLimitsClaimSchema,
-  agentLimitsSchema,
   allowsAction,
   coversAction,
   hardDelegationDepth,
   isAction,
+  readAgentLimits,
 } from './agent-limits.js'
+export { agentLimitsClaimSchema, agentLimitsSchema } from './agent-limits-schema.js'
 export { basicAuthorization, readBasicAuthorization } from './client-authentication.js'
 export {
   chainParties,
@@ -51,17 +51,13 @@ export {
   type OAuthErrorOptions,
   oauthErrorFromBody,
 } from './errors.js'
+export { cleanText, clientId, delegationId, resourceUri, tenantId } from './identifier-schemas.js'
 export {
-  cleanText,
-  clientId,
-  delegationId,
   grantTypes,
   isCleanText,
   isPersonId,
   isResourceUri,
   personPrefix,
-  resourceUri,
-  tenantId,
   tokenTypes,
 } from './identifiers.js'
 export {
@@ -71,9 +67,21 @@ export {
   maxTokenLength,
   parseCompactJws,
   parseJsonObject,
+  parseJwsPart,
+  splitCompactJws,
 } from './jws.js'
 export {
   agentBudgetHeader,
+  isLease,
+  isReservation,
+  type Lease,
+  type LeaseState,
+  leaseStates,
+  type Reservation,
+  type ReservationState,
+  reservationStates,
+} from './ledger-answers.js'
+export {
   amountUsd,
   type Budget,
   type BudgetMode,
@@ -82,19 +90,11 @@ export {
   budgetPeriods,
   budgetSchema,
   capRequestSchema,
-  type Lease,
-  type LeaseState,
   leaseRenewalSchema,
   leaseReportSchema,
   leaseRequestSchema,
-  leaseSchema,
-  leaseStates,
   onExpiry,
-  type Reservation,
-  type ReservationState,
   reservationRequestSchema,
-  reservationSchema,
-  reservationStates,
   settleRequestSchema,
   topUpRequestSchema,
 } from './ledger-messages.js'
@@ -102,15 +102,11 @@ export {
   type IntrospectionResponse,
   introspectionResponseSchema,
   type ProtectedResourceMetadata,
-  type RevocationFeed,
-  revocationFeedSchema,
-  revocationFeedType,
   type TokenResponse,
   tokenResponseSchema,
 } from './messages.js'
 export {
   type AuthorizationServerMetadata,
-  authorizationServerMetadataSchema,
   isLoopbackHost,
   isSecureUrl,
   issuerProblem,
@@ -121,4 +117,9 @@ export {
 export { formatUsd, maxMicroUsd, parseUsd, usdClaim } from './money.js'
 export { type Authority, type NarrowRequest, type NarrowRule, narrow } from './narrow.js'
 export { type NarrowingReport, narrowingReport, narrowingReportSchema } from './narrowing-report.js'
+export {
+  isRevocationFeed,
+  type RevocationFeed,
+  revocationFeedType,
+} from './revocation-feed.js'
 export { formatScope, intersectScope, missingScope, parseScope, readScope } from './scope.js'

@@ -1,6 +1,6 @@
-/** Bodies of the ledger's endpoints, spelt as on the wire. Amounts are decimal text of USD. */
-import { z } from 'zod'
-import { cleanText, delegationId } from './identifiers.js'
+/** What is asked of the ledger's endpoints, and a budget as they tell it, spelt as on the wire. Amounts are decimal text of USD. */
+import * as z from 'zod'
+import { cleanText, delegationId } from './identifier-schemas.js'
 import { parseUsd } from './money.js'
 
 /** An amount on the wire: decimal text, never a number. */
@@ -47,29 +47,6 @@ export const reservationRequestSchema = z
 /** `POST {agent_budget_endpoint}/reservations/{id}/settle` */
 export const settleRequestSchema = z.strictObject({ amount_usd: amountUsd })
 
-export const reservationStates = [
-  'reserved',
-  'settled',
-  'released',
-  'expired_charged',
-  'expired_released',
-] as const
-export type ReservationState = (typeof reservationStates)[number]
-
-/** The answer to reserve, settle and release. */
-export const reservationSchema = z.looseObject({
-  id: z.string(),
-  delegation_id: z.string(),
-  state: z.enum(reservationStates),
-  amount_usd: z.string(),
-  charged_usd: z.string().optional(),
-  overrun_usd: z.string().optional(),
-  expires_at: z.string(),
-  /** The least that any budget on the way to the tenant has left; absent when none has a cap. */
-  remaining_usd: z.string().optional(),
-})
-export type Reservation = z.infer<typeof reservationSchema>
-
 const maxLeaseSeconds = 300
 const requests = z.int().min(0).max(1_000_000_000)
 
@@ -109,38 +86,6 @@ export const leaseRenewalSchema = z.strictObject({ ...used, ...wanted })
 
 /** `POST {agent_budget_endpoint}/leases/{id}/close` */
 export const leaseReportSchema = z.strictObject(used)
-
-/** `expired`: charged as if all of it had been used; a report within a day takes the rest back. */
-export const leaseStates = ['open', 'closed', 'expired'] as const
-export type LeaseState = (typeof leaseStates)[number]
-
-/** The answer to opening, renewing and closing a lease. */
-export const leaseSchema = z.looseObject({
-  id: z.string(),
-  delegation_id: z.string(),
-  state: z.enum(leaseStates),
-  /** One more than that of the open lease which this one took over from its holder; else 1. */
-  epoch: z.int(),
-  /** Of the newest report. */
-  seq: z.int(),
-  /** Held, beyond what was reported as spent. */
-  amount_usd: z.string(),
-  /** Requests held, beyond those reported. */
-  requests: z.int(),
-  /** Counted from the moment when the request for it was sent. */
-  ttl_seconds: z.int(),
-  expires_at: z.string(),
-  /** The budget is near its end: reserve for each charge. */
-  tail: z.boolean(),
-  /** Close it and open another: the cap was cut, or the period is over. */
-  recalled: z.boolean(),
-  /** What was reported beyond what was held: never charged. */
-  overrun_usd: z.string().optional(),
-  remaining_usd: z.string().optional(),
-  /** The least that any limit on the way has left of its hour; absent when none limits requests. */
-  remaining_requests: z.int().optional(),
-})
-export type Lease = z.infer<typeof leaseSchema>
 
 /** Budgets that start again, in UTC; a week begins on Monday (ISO 8601). */
 export const budgetPeriods = ['day', 'week', 'month'] as const
@@ -183,12 +128,3 @@ export const budgetSchema = z.looseObject({
   periods: z.array(periodBudgetSchema).optional(),
 })
 export type Budget = z.infer<typeof budgetSchema>
-
-/** The `Agent-Budget` header of a success: whole micro-USD. */
-export const agentBudgetHeader = (cost: bigint, remaining: bigint | undefined): string =>
-  [
-    `cost=${cost}`,
-    ...(remaining === undefined ? [] : [`remaining=${remaining}`]),
-    'unit="USD"',
-    'decimals=6',
-  ].join('; ')

@@ -1,30 +1,45 @@
 /** Authorization server metadata and where it lives. RFC 8414, RFC 9728. */
-import { z } from 'zod'
 import { OAuthError } from './errors.js'
+import { isText, listOf, objectOf, optional } from './shape.js'
 
-const endpoint = z.url()
-
-/** The members that we read. Others pass through. @see RFC 8414 §2 */
-export const authorizationServerMetadataSchema = z.looseObject({
-  issuer: z.string(),
-  authorization_endpoint: endpoint.optional(),
-  token_endpoint: endpoint,
-  jwks_uri: endpoint.optional(),
-  introspection_endpoint: endpoint.optional(),
-  revocation_endpoint: endpoint.optional(),
-  grant_types_supported: z.array(z.string()).optional(),
-  code_challenge_methods_supported: z.array(z.string()).optional(),
+/** The members that we read. A document may have others. @see RFC 8414 §2 */
+export interface AuthorizationServerMetadata {
+  issuer: string
+  authorization_endpoint?: string | undefined
+  token_endpoint: string
+  jwks_uri?: string | undefined
+  introspection_endpoint?: string | undefined
+  revocation_endpoint?: string | undefined
+  grant_types_supported?: string[] | undefined
+  code_challenge_methods_supported?: string[] | undefined
   /** Base of the ledger's endpoints. */
-  agent_budget_endpoint: endpoint.optional(),
+  agent_budget_endpoint?: string | undefined
   /** The signed list of what was revoked. */
-  agent_revocation_feed_endpoint: endpoint.optional(),
+  agent_revocation_feed_endpoint?: string | undefined
   /** Base of the live tree: list and revoke. */
-  delegations_endpoint: endpoint.optional(),
+  delegations_endpoint?: string | undefined
   /** Explains a yes or a no to a delegation. */
-  delegation_check_endpoint: endpoint.optional(),
-})
+  delegation_check_endpoint?: string | undefined
+}
 
-export type AuthorizationServerMetadata = z.infer<typeof authorizationServerMetadataSchema>
+const isUrl = (value: unknown): value is string => isText(value) && URL.canParse(value)
+const endpoint = optional(isUrl)
+const texts = optional(listOf(isText))
+
+const isMetadata = objectOf<AuthorizationServerMetadata>({
+  issuer: isText,
+  authorization_endpoint: endpoint,
+  token_endpoint: isUrl,
+  jwks_uri: endpoint,
+  introspection_endpoint: endpoint,
+  revocation_endpoint: endpoint,
+  grant_types_supported: texts,
+  code_challenge_methods_supported: texts,
+  agent_budget_endpoint: endpoint,
+  agent_revocation_feed_endpoint: endpoint,
+  delegations_endpoint: endpoint,
+  delegation_check_endpoint: endpoint,
+})
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
@@ -75,22 +90,21 @@ const wellKnown = (identifier: string, name: string): string => {
  * @see RFC 8414 §3.3
  */
 export const parseMetadata = (issuer: string, document: unknown): AuthorizationServerMetadata => {
-  const result = authorizationServerMetadataSchema.safeParse(document)
-  if (!result.success || Object.hasOwn(Object(document), '__proto__')) {
+  if (!isMetadata(document) || Object.hasOwn(document, '__proto__')) {
     throw new OAuthError('server_error', {
       description: 'The metadata of the authorization server is malformed.',
       reason: 'malformed_metadata',
       hint: `Open ${metadataUrl(issuer)} and see whether it is OAuth metadata.`,
     })
   }
-  if (result.data.issuer !== issuer) {
+  if (document.issuer !== issuer) {
     throw new OAuthError('server_error', {
       description: 'The metadata names another issuer than the one asked.',
       reason: 'issuer_mismatch',
       hint: 'Use the issuer exactly as the server spells it, to the slash.',
     })
   }
-  for (const [name, value] of Object.entries(result.data)) {
+  for (const [name, value] of Object.entries(document)) {
     if (/(_endpoint|_uri)$/.test(name) && typeof value === 'string' && !isSecureUrl(value)) {
       throw new OAuthError('server_error', {
         description: `The ${name} of the authorization server is not https.`,
@@ -98,5 +112,5 @@ export const parseMetadata = (issuer: string, document: unknown): AuthorizationS
       })
     }
   }
-  return result.data
+  return document
 }

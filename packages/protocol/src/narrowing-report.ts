@@ -1,5 +1,5 @@
 /** Says what was asked for and cut, so that nobody has to find out by surprise. Pure. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { agentLimitsClaim } from './agent-limits.js'
 import type { Authority, NarrowRequest } from './narrow.js'
 import { formatScope, missingScope } from './scope.js'

@@ -29,17 +29,18 @@ export interface Caller {
 }
 
 /** All the way down, since one object serves every request that brings the same token. */
-const deepFreeze = (root: object): void => {
-  const open: object[] = [root]
-  for (let object = open.pop(); object; object = open.pop()) {
-    Object.freeze(object)
-    for (const value of Object.values(object)) {
-      if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) open.push(value)
-    }
+const deepFreeze = (...open: unknown[]): void => {
+  while (open.length > 0) {
+    const value = open.pop()
+    if (typeof value !== 'object' || value === null || Object.isFrozen(value)) continue
+    Object.freeze(value)
+    if (Array.isArray(value)) open.push(...value)
+    else for (const name in value) open.push((value as Record<string, unknown>)[name])
   }
 }
 
 export const toCaller = (parsed: AccessToken, token: string): Caller => {
+  const { expiresAt } = parsed
   const caller = {
     subject: parsed.subject,
     actor: parsed.act?.sub ?? parsed.subject,
@@ -52,11 +53,13 @@ export const toCaller = (parsed: AccessToken, token: string): Caller => {
     limits: parsed.limits,
     lineage: parsed.lineage,
     claims: parsed.claims,
+    // A Date cannot be frozen, so everybody gets their own.
+    get expiresAt() {
+      return new Date(expiresAt * 1000)
+    },
+    token,
   }
-  deepFreeze(caller)
-  const whole = { ...caller, expiresAt: new Date(parsed.expiresAt * 1000), token }
-  // A Date cannot be frozen, so everybody gets their own.
-  Object.defineProperty(whole, 'expiresAt', { get: () => new Date(parsed.expiresAt * 1000) })
-  Object.defineProperty(whole, 'token', { enumerable: false })
-  return Object.freeze(whole)
+  Object.defineProperty(caller, 'token', { enumerable: false })
+  deepFreeze(caller.chain, caller.scope, caller.limits, caller.lineage, caller.claims)
+  return Object.freeze(caller)
 }

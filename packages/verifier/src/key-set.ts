@@ -17,6 +17,8 @@ export interface KeySet {
     name: { alg: SigningAlgorithm; kid: string },
     options?: FindKeyOptions,
   ) => Promise<VerificationKey>
+  /** The same without a wait: `undefined` when there is anything to wait for. */
+  known: (name: { alg: SigningAlgorithm; kid: string }) => VerificationKey | undefined
   /** Is this very key still one of a set that is fresh? */
   holds: (key: VerificationKey) => boolean
 }
@@ -55,6 +57,7 @@ const unknownKey = (): OAuthError =>
 export const createKeySet = (settings: Settings, discover: Discovery): KeySet => {
   const { now, logger, jwks } = settings
   let keys: Keys = new Map()
+  let held: ReadonlySet<VerificationKey> = new Set()
   let loadedAt = Number.NEGATIVE_INFINITY
 
   const load = async (): Promise<void> => {
@@ -62,6 +65,7 @@ export const createKeySet = (settings: Settings, discover: Discovery): KeySet =>
     const { jwks_uri: uri } = await discover()
     if (uri === undefined) throw unavailable('no_jwks_uri')
     keys = await importKeys(await requestJson(uri, settings), keys)
+    held = new Set(keys.values())
     loadedAt = startedAt
   }
   const refresher = createRefresher({
@@ -103,6 +107,7 @@ export const createKeySet = (settings: Settings, discover: Discovery): KeySet =>
       // The key may be one of those that could not be fetched: that is no verdict on the token.
       throw refresher.error() === undefined ? unknownKey() : keysUnavailable()
     },
-    holds: (key) => age() <= jwks.cacheSeconds && keys.get(nameOf(key)) === key,
+    known: (name) => (age() <= jwks.cacheSeconds ? keys.get(nameOf(name)) : undefined),
+    holds: (key) => age() <= jwks.cacheSeconds && held.has(key),
   }
 }

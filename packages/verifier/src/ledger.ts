@@ -1,13 +1,13 @@
 /** The ledger over HTTP: reservations, each for one charge, and leases, each for many. */
 import {
   formatUsd,
+  isLease,
+  isReservation,
   type LeaseState,
-  leaseSchema,
   maxMicroUsd,
   type OAuthError,
   parseUsd,
   type Reservation,
-  reservationSchema,
 } from '@behalf/protocol'
 import type { Discovery } from './discovery.js'
 import { why } from './http.js'
@@ -72,13 +72,13 @@ export const leaseSeconds = 30
 const maxLeaseSeconds = 300
 
 const parseReservation = (body: unknown): Reservation | undefined =>
-  reservationSchema.safeParse(body).data
+  isReservation(body) ? body : undefined
 
 const parseLent = (body: unknown): Lent | undefined => {
-  const { data } = leaseSchema.safeParse(body)
-  const amount = parseUsd(data?.amount_usd)
-  if (!data || amount === undefined) return undefined
-  const { id, state, requests, ttl_seconds: ttl, tail, recalled, remaining_usd } = data
+  if (!isLease(body)) return undefined
+  const { id, state, requests, ttl_seconds: ttl, tail, recalled, remaining_usd } = body
+  const amount = parseUsd(body.amount_usd)
+  if (amount === undefined) return undefined
   return {
     id,
     state,

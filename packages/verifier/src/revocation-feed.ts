@@ -2,9 +2,9 @@
 import {
   checkHeader,
   type RevocationFeed as Feed,
+  isRevocationFeed,
   OAuthError,
   parseCompactJws,
-  revocationFeedSchema,
   revocationFeedType,
 } from '@behalf/protocol'
 import type { Discovery } from './discovery.js'
@@ -76,9 +76,9 @@ const verifyFeed = async (text: string, settings: Settings, keys: KeySet): Promi
   if (!settings.algorithms.includes(name.alg)) throw refused('unacceptable_algorithm')
   const key = await keys.find(name, { fromIssuer: true })
   if (!(await key.verify(jws.signingInput, jws.signature))) throw refused('bad_signature')
-  const result = revocationFeedSchema.safeParse(jws.payload)
-  if (!result.success) throw refused('malformed')
-  return result.data
+  const feed: unknown = jws.payload
+  if (!isRevocationFeed(feed)) throw refused('malformed')
+  return feed
 }
 
 /** Binds an answer to the issuer, to now, and to what we asked: an old one must not pass for new. */

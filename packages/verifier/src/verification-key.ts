@@ -1,19 +1,20 @@
 /** A public key of the issuer that is good for one algorithm and nothing else. RFC 7517, RFC 8725. */
 import { encodeBase64url, type SigningAlgorithm } from '@behalf/protocol'
-import { importJWK, type JWK } from 'jose'
+import { nodeSignatureCheck } from './node-signature.js'
 
 export interface VerificationKey {
   kid: string
   alg: SigningAlgorithm
   /** The public members, as text: two equal ones are the same key. */
   thumbprint: string
-  verify: (signingInput: string, signature: Uint8Array<ArrayBuffer>) => Promise<boolean>
+  /** At once where it can be said at once. */
+  verify: (signingInput: string, signature: Uint8Array<ArrayBuffer>) => boolean | Promise<boolean>
 }
 
 const parameters = {
-  ES256: { name: 'ECDSA', hash: 'SHA-256' },
+  ES256: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
   EdDSA: { name: 'Ed25519' },
-  RS256: { name: 'RSASSA-PKCS1-v1_5' },
+  RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
 } as const
 
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
@@ -24,7 +25,9 @@ const encoder = new TextEncoder()
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
 /** The algorithm follows from the kind of key, never from the token alone. RFC 8725 §3.1 */
-const shapeOf = (jwk: Record<string, unknown>): { alg: SigningAlgorithm; key: JWK } | undefined => {
+const shapeOf = (
+  jwk: Record<string, unknown>,
+): { alg: SigningAlgorithm; key: JsonWebKey } | undefined => {
   const [x, y, n, e] = [text(jwk.x), text(jwk.y), text(jwk.n), text(jwk.e)]
   if (jwk.kty === 'EC' && jwk.crv === 'P-256' && x && y) {
     return { alg: 'ES256', key: { kty: 'EC', crv: 'P-256', x, y } }
@@ -50,24 +53,27 @@ const hasStrength = (key: CryptoKey): boolean => {
 }
 
 /** WebCrypto refuses points that are not on the curve. */
-const importPublic = async (alg: SigningAlgorithm, jwk: JWK): Promise<CryptoKey | undefined> => {
+const importPublic = async (
+  alg: SigningAlgorithm,
+  jwk: JsonWebKey,
+): Promise<CryptoKey | undefined> => {
   try {
-    const key = await importJWK(jwk, alg)
-    return key instanceof CryptoKey && hasStrength(key) ? key : undefined
+    const key = await crypto.subtle.importKey('jwk', jwk, parameters[alg], true, ['verify'])
+    return hasStrength(key) ? key : undefined
   } catch {
     return undefined
   }
 }
 
+/** What cannot be checked was not signed. */
 const verifyWith = (alg: SigningAlgorithm, key: CryptoKey): VerificationKey['verify'] => {
-  return async (signingInput, signature) => {
+  const check = nodeSignatureCheck(alg, key)
+  const never = () => false
+  return (signingInput, signature) => {
+    const data = encoder.encode(signingInput)
     try {
-      return await crypto.subtle.verify(
-        parameters[alg],
-        key,
-        signature,
-        encoder.encode(signingInput),
-      )
+      if (check) return check(data, signature)
+      return crypto.subtle.verify(parameters[alg], key, signature, data).catch(never)
     } catch {
       return false
     }

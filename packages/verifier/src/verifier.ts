@@ -3,11 +3,14 @@ import {
   type AccessToken,
   checkAccessToken,
   checkHeader,
+  decodeBase64url,
   formatScope,
   isOAuthError,
   OAuthError,
   parseAccessToken,
-  parseCompactJws,
+  parseJwsPart,
+  type SigningAlgorithm,
+  splitCompactJws,
 } from '@behalf/protocol'
 import { type HasHeaders, readToken } from './bearer.js'
 import { type Charged, createBudgets, type Run } from './budgets.js'
@@ -96,24 +99,48 @@ const checkRevoked = ({ lineage, id }: AccessToken, feed: RevocationFeed): void 
   }
 }
 
+interface KeyName {
+  alg: SigningAlgorithm
+  kid: string
+}
+
+const maxHeaders = 50
+
 interface Parts {
   settings: Settings
+  /** What headers say that were spelt so in tokens which were signed by the issuer. */
+  headers: Map<string, KeyName>
   keys: KeySet
   feed: RevocationFeed
   cache: VerifiedCache
 }
 
-const verifyToken = async (text: string, { settings, keys }: Parts): Promise<Verified> => {
-  const jws = parseCompactJws(text)
-  const name = checkHeader(jws.header)
-  if (!settings.algorithms.includes(name.alg)) {
-    throw bad('unacceptable_algorithm', 'The token is signed in a way we do not accept.')
-  }
-  const key = await keys.find(name)
-  if (!(await key.verify(jws.signingInput, jws.signature))) {
+const readHeader = (part: string, { settings }: Parts): KeyName => {
+  const name = checkHeader(parseJwsPart(part))
+  if (settings.algorithms.includes(name.alg)) return name
+  throw bad('unacceptable_algorithm', 'The token is signed in a way we do not accept.')
+}
+
+/** The tokens of one key have one header, to the letter. Kept once a signature over it was good. */
+const keepHeader = (part: string, name: KeyName, { headers }: Parts): void => {
+  if (headers.size >= maxHeaders) headers.clear()
+  headers.set(part, name)
+}
+
+const verifyToken = async (text: string, parts: Parts): Promise<Verified> => {
+  const { header, payload, signature } = splitCompactJws(text)
+  const seen = parts.headers.get(header)
+  const name = seen ?? readHeader(header, parts)
+  const claims = parseJwsPart(payload)
+  const bytes = decodeBase64url(signature)
+  const key = parts.keys.known(name) ?? (await parts.keys.find(name))
+  const isSigned = key.verify(`${header}.${payload}`, bytes)
+  // Not awaited where it is known already: a turn of the loop for each token is a price too.
+  if (!(typeof isSigned === 'boolean' ? isSigned : await isSigned)) {
     throw bad('bad_signature', 'The signature of the token is wrong.')
   }
-  const token = parseAccessToken(jws.payload)
+  if (!seen) keepHeader(header, name, parts)
+  const token = parseAccessToken(claims)
   checkUse(token)
   return { token, caller: toCaller(token, text), key }
 }
@@ -137,7 +164,7 @@ const authenticate = async (text: string, allowStale: boolean, parts: Parts): Pr
   const flight = feed.ensureFresh(allowStale)
   if (flight) await flight
   checkRevoked(verified.token, feed)
-  if (!seen) cache.set(text, verified)
+  if (!seen) cache.set(verified)
   return verified.caller
 }
 
@@ -153,7 +180,7 @@ const createParts = (settings: Settings) => {
   const discover = createDiscovery(settings)
   const keys = createKeySet(settings, discover)
   const feed = createRevocationFeed(settings, discover, keys)
-  return { settings, discover, keys, feed, cache: createVerifiedCache() }
+  return { settings, headers: new Map(), discover, keys, feed, cache: createVerifiedCache() }
 }
 
 /**

@@ -126,17 +126,30 @@ describe('a token seen before', () => {
 })
 
 describe('the memory of verified tokens', () => {
-  const verified = {} as Verified
+  const verified = (token: string) => ({ caller: { token } }) as Verified
 
   it('is bounded, and keeps what is used', () => {
     const cache = createVerifiedCache(10)
-    for (let index = 0; index < 1000; index += 1) {
-      cache.set(`token-${index}`, verified)
-      expect(cache.get('token-0')).toBe(verified)
+    const first = verified('token-0')
+    cache.set(first)
+    for (let index = 1; index < 1000; index += 1) {
+      cache.set(verified(`token-${index}`))
+      expect(cache.get('token-0')).toBe(first)
     }
     expect(cache.size()).toBeLessThanOrEqual(10)
-    expect(cache.get('token-998')).toBe(verified)
+    expect(cache.get('token-998')?.caller.token).toBe('token-998')
     expect(cache.get('token-500')).toBeUndefined()
+  })
+
+  it('finds the very text, and no other with the same end', () => {
+    const cache = createVerifiedCache(10)
+    const end = 'x'.repeat(500)
+    cache.set(verified(`one.${end}`))
+    expect(cache.get(`two.${end}`)).toBeUndefined()
+    expect(cache.get(end)).toBeUndefined()
+    cache.set(verified(`two.${end}`))
+    expect(cache.get(`two.${end}`)?.caller.token).toBe(`two.${end}`)
+    expect(cache.get(`one.${end}`)).toBeUndefined()
   })
 })
 
