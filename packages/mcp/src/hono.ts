@@ -38,7 +38,7 @@ export const createHonoMiddleware = ({ enter, challenge, cors, follow }: Gate): 
     if (limited !== res) context.res = limited
     // Afterwards: what a handler answers of its own takes the place of what was set before.
     for (const [name, value] of Object.entries(cors.headers(request))) {
-      if (!context.res.headers.has(name)) context.header(name, value)
+      if (context.res.status >= 200 && !context.res.headers.has(name)) context.header(name, value)
     }
     return undefined
   }

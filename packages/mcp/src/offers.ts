@@ -64,12 +64,22 @@ const createScopeChallenge =
     return { scopes: challengedScope(rule, caller) }
   }
 
+/** Among the fifty tools of a server, the message has to say which. */
+const checkNamed = <Args>(name: string, options: Options<Args>): AccessRule => {
+  try {
+    return checkRule(options)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new TypeError(`guard: "${name}": ${error.message.replace(/^guard: /, '')}`)
+  }
+}
+
 /** What is the same for all three: the rule, and what this server knows of rules. */
 const createPreparing = (isVerified: IsVerified) => {
   const registryOf = createRegistries(isVerified)
   return <Args>(server: object, name: string, options: Options<Args>) => {
     checkName(name)
-    const rule: AccessRule = checkRule(options)
+    const rule: AccessRule = checkNamed(name, options)
     const registry = registryOf(checkServer(server))
     const challenges = challengesByItself(server)
     const scopeChallenge = createScopeChallenge(rule, isVerified)

@@ -42,7 +42,7 @@ const serveV1 = (guard: Guard): Served => {
     return transport.handleRequest(request, options)
   })
   return {
-    listener: getRequestListener(serve, { overrideGlobalObjects: false }),
+    listener: getRequestListener((request) => serve(request), { overrideGlobalObjects: false }),
     change: () => {
       server.sendToolListChanged()
       for (const uri of uris) void server.server.sendResourceUpdated({ uri })
