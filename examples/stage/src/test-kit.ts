@@ -29,7 +29,7 @@ interface Result {
 
 const run = async (args: readonly string[], env: Readonly<Record<string, string>>) => {
   const child = spawn(process.execPath, [program, 'conformance', ...args, '--json'], {
-    env: { PATH: process.env.PATH, ...env },
+    env,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const report: { results: Result[] } = JSON.parse(await text(child.stdout))
