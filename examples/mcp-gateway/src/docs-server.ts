@@ -27,6 +27,8 @@ export const createDocsServer = ({ issuer, resource, clientSecret }: Place): Len
     )
     return server
   })
-  const server = createServer(toNodeHandler({ fetch: guard.fetch(handler.fetch) }))
+  // Else Node drops a second Authorization header before anybody can see it.
+  const options = { joinDuplicateHeaders: true }
+  const server = createServer(options, toNodeHandler({ fetch: guard.fetch(handler.fetch) }))
   return Object.assign(server.on('close', guard.close), { giveBack: guard.flush })
 }

@@ -32,5 +32,8 @@ export const createGateway = ({ issuer, resource, clientSecret }: Place, docs: s
     )
     return server
   })
-  return createServer(toNodeHandler({ fetch: guard.fetch(handler.fetch) })).on('close', guard.close)
+  // Else Node drops a second Authorization header before anybody can see it.
+  const options = { joinDuplicateHeaders: true }
+  const server = createServer(options, toNodeHandler({ fetch: guard.fetch(handler.fetch) }))
+  return server.on('close', guard.close)
 }

@@ -1,7 +1,7 @@
 /** Runs the gateway, the server behind it and an agent that calls the first, and checks it all. */
 import { match, strictEqual } from 'node:assert'
 import { createAgent } from '@behalf/client'
-import { closeAll, freePort, listen, startAuthServer } from '@behalf/example-stage'
+import { checkByTestKit, closeAll, freePort, listen, startAuthServer } from '@behalf/example-stage'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { createDocsServer } from './docs-server.js'
 import { createGateway } from './gateway.js'
@@ -30,13 +30,23 @@ const gateway = createGateway(
 const seen: string[] = []
 docs.prependListener('request', ({ rawHeaders }) => seen.push(rawHeaders.join('\n')))
 
-const researcher = createAgent({
-  issuer,
-  clientId: 'researcher',
-  clientSecret: 'example-secret-of-the-researcher',
-})
+const clientSecret = 'example-secret-of-the-researcher'
+const researcher = createAgent({ issuer, clientId: 'researcher', clientSecret })
 
-const ask = async (question: string) => {
+/** With the credentials of the agent, as its own tokens are. */
+const checkServer = async (name: string, url: string, tool: readonly string[]): Promise<void> => {
+  const { accessToken } = await researcher.token({ resource: url, scope: 'docs:read' })
+  await checkByTestKit({
+    name,
+    url,
+    issuer,
+    args: ['--client-id', 'researcher', '--client-secret-env', 'CLIENT_SECRET', ...tool],
+    env: { CLIENT_SECRET: clientSecret },
+    tokens: { 'insufficient-scope': accessToken },
+  })
+}
+
+const askGateway = async (question: string) => {
   const client = new Client({ name: 'researcher', version: '1.0.0' })
   const transport = new StreamableHTTPClientTransport(new URL(gatewayUrl), {
     fetch: researcher.fetch,
@@ -54,7 +64,15 @@ const ask = async (question: string) => {
 try {
   await listen(docs, docsPort)
   await listen(gateway, gatewayPort)
-  const { text } = await ask('cats')
+  const cats = JSON.stringify({ question: 'cats' })
+  const ask = ['--tool', 'ask', '--tool-scope', 'docs:ask', '--tool-arguments', cats]
+  await checkServer('the gateway', gatewayUrl, ask)
+  await checkServer('the server behind it', docsUrl, [])
+  // What is held for the next call of the kit is wanted now.
+  await docs.giveBack()
+  seen.length = 0
+
+  const { text } = await askGateway('cats')
   strictEqual(text, 'cats: found for researcher through gateway, with docs:read')
   console.log(`✔ ${text}`)
 
@@ -64,8 +82,8 @@ try {
   strictEqual(seen.slice(0, -1).join('\n').includes(accessToken), false)
   console.log('✔ what the gateway was called with opens nothing behind it, and was not sent there')
 
-  await ask('dogs')
-  const third = await ask('cows')
+  await askGateway('dogs')
+  const third = await askGateway('cows')
   strictEqual(third.isError, true)
   match(third.text, /needs 0\.04 USD, and 0\.02 USD are left/)
   console.log('✔ both draw on one budget: the third search is refused, and the agent can read why')

@@ -1,6 +1,13 @@
 /** Runs one server, and three people of two tenants who look at its tools, and checks what they see. */
 import { deepStrictEqual, match, strictEqual } from 'node:assert'
-import { closeAll, createPerson, freePort, listen, startAuthServer } from '@behalf/example-stage'
+import {
+  checkByTestKit,
+  closeAll,
+  createPerson,
+  freePort,
+  listen,
+  startAuthServer,
+} from '@behalf/example-stage'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { signIn } from './desktop.js'
 import { createWorkServer } from './server.js'
@@ -13,9 +20,13 @@ const { issuer, stop } = await startAuthServer({
 })
 const server = createWorkServer({ issuer, resource })
 
-const connect = async (email: string, scope: string): Promise<Client> => {
+const tokenOf = async (email: string, scope: string): Promise<string> => {
   const person = createPerson(issuer, { email, password: 'correct horse battery' })
-  const token = await signIn({ issuer, resource, scope }, person)
+  return signIn({ issuer, resource, scope }, person)
+}
+
+const connect = async (email: string, scope: string): Promise<Client> => {
+  const token = await tokenOf(email, scope)
   const client = new Client({ name: 'desktop', version: '1.0.0' })
   const requestInit = { headers: { Authorization: `Bearer ${token}` } }
   await client.connect(new StreamableHTTPClientTransport(new URL(resource), { requestInit }))
@@ -42,6 +53,14 @@ const checkTools = async (who: string, client: Client, expected: readonly string
 
 try {
   await listen(server, port)
+  await checkByTestKit({
+    name: 'a server for several tenants',
+    url: resource,
+    issuer,
+    args: ['--token-env', 'TOKEN', '--tool', 'whoami', '--tool-scope', 'work'],
+    env: { TOKEN: await tokenOf('alice@acme.test', 'work work:write') },
+    tokens: { 'insufficient-scope': await tokenOf('bob@acme.test', 'work:write') },
+  })
   const alice = await connect('alice@acme.test', 'work work:write')
   const bob = await connect('bob@acme.test', 'work')
   const carol = await connect('carol@globex.test', 'work work:write')

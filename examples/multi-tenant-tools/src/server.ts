@@ -49,5 +49,8 @@ const createTools = ({ tool }: Guard): McpServer => {
 export const createWorkServer = (options: { issuer: string; resource: string }): Server => {
   const guard = protectMcp({ ...options, scopes: 'work' })
   const handler = createMcpHandler(() => createTools(guard))
-  return createServer(toNodeHandler({ fetch: guard.fetch(handler.fetch) })).on('close', guard.close)
+  // Else Node drops a second Authorization header before anybody can see it.
+  const http = { joinDuplicateHeaders: true }
+  const server = createServer(http, toNodeHandler({ fetch: guard.fetch(handler.fetch) }))
+  return server.on('close', guard.close)
 }

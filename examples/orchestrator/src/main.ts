@@ -1,6 +1,13 @@
 /** Runs three agents behind their guards and one that may call them, and checks who gets in. */
 import { match, strictEqual } from 'node:assert'
-import { closeAll, createPerson, freePort, listen, startAuthServer } from '@behalf/example-stage'
+import {
+  checkByTestKit,
+  closeAll,
+  createPerson,
+  freePort,
+  listen,
+  startAuthServer,
+} from '@behalf/example-stage'
 import { actFor, callWork } from './agent.js'
 import { createSubAgent } from './sub-agent.js'
 
@@ -40,6 +47,14 @@ try {
     alice,
   )
   for (const [index, url] of urls.entries()) {
+    await checkByTestKit({
+      name: `the server that can ${names[index]}`,
+      url,
+      issuer,
+      args: ['--token-env', 'TOKEN'],
+      env: { TOKEN: await orchestrator.tokenFor(url) },
+      tokens: { 'wrong-audience': await orchestrator.tokenFor(url === tester ? coder : tester) },
+    })
     const said = await callWork(url, await orchestrator.tokenFor(url), 'a shop')
     match(said, new RegExp(`^${names[index]} a shop for usr_[\\w-]+ of acme, via orchestrator$`))
     console.log(`✔ ${said}`)

@@ -39,8 +39,8 @@ export const createSubAgent = ({ name, issuer, resource }: SubAgentOptions): Ser
     }
     return mcp.fetch(request, options)
   }
-  return createServer(toNodeHandler({ fetch: guard.fetch(admitOrchestrator) })).on(
-    'close',
-    guard.close,
-  )
+  // Else Node drops a second Authorization header before anybody can see it.
+  const options = { joinDuplicateHeaders: true }
+  const server = createServer(options, toNodeHandler({ fetch: guard.fetch(admitOrchestrator) }))
+  return server.on('close', guard.close)
 }

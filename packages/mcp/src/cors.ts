@@ -69,7 +69,8 @@ export const createCors = (
 /** The same answer, for the page that asked. What the handler has set itself stays. */
 export const withHeaders = (answer: Response, more: Readonly<Record<string, string>>): Response => {
   const missing = Object.entries(more).filter(([name]) => !answer.headers.has(name))
-  if (missing.length === 0) return answer
+  // `Response.error()` and a switch of protocols are not for copying (Fetch, "initialize a response").
+  if (missing.length === 0 || answer.status < 200) return answer
   // A copy: the headers of an answer that was fetched cannot be changed.
   const copy = new Response(answer.body, answer)
   for (const [name, value] of missing) copy.headers.set(name, value)

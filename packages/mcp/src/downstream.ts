@@ -9,8 +9,14 @@ import {
   type DelegatedToken,
   type Fetch,
 } from '@behalf/client'
-import { agentLimitsClaim, agentLimitsSchema, formatScope } from '@behalf/protocol'
-import type { Caller } from '@behalf/verifier'
+import {
+  agentLimitsClaim,
+  agentLimitsSchema,
+  formatScope,
+  isOAuthError,
+  OAuthError,
+} from '@behalf/protocol'
+import type { Caller, Logger } from '@behalf/verifier'
 import { withJSON } from './auth-info.js'
 import { untilAborted } from './until-aborted.js'
 
@@ -35,7 +41,8 @@ export interface DownstreamCaller extends Caller {
    * A token for the next server. The same for the same caller's token, resource, scope and limits,
    * until shortly before it expires.
    *
-   * @throws OAuthError when the authorization server refuses it; TypeError without credentials
+   * @throws OAuthError when the authorization server refuses it, `exchange_across_tenants` for callers
+   * of another tenant than this server's client; TypeError without credentials
    */
   exchangeFor(resource: string, options?: ExchangeForOptions): Promise<DownstreamToken>
 }
@@ -52,6 +59,8 @@ export interface DownstreamOptions {
   fetch?: Fetch | undefined
   now?: (() => number) | undefined
   timeoutMs?: number | undefined
+  /** Told of every refusal, and why: what a tool answers need not say it. @defaultValue console */
+  logger?: Pick<Logger, 'warn'> | undefined
   /** Tokens kept. @defaultValue 1000 */
   maxEntries?: number | undefined
 }
@@ -120,6 +129,30 @@ const createExchange = (agent: Agent, maxEntries: number): Exchange => {
   }
 }
 
+/**
+ * The authorization server lets nobody act across tenants: a client of acme never gets a token for what
+ * somebody of globex has lent. That it says of the token; this says it of the servers.
+ */
+const explain = (error: unknown, { tenantId }: Caller): unknown => {
+  if (!isOAuthError(error) || error.reason !== 'subject_token_tenant_mismatch') return error
+  const whose = tenantId === undefined ? 'no tenant' : `the tenant "${tenantId}"`
+  return new OAuthError('access_denied', {
+    description: `This server's client is of another tenant than its caller, who is of ${whose}.`,
+    reason: 'exchange_across_tenants',
+    hint: 'Give each tenant a resource of its own, whose client is of that tenant, and each a guard.',
+    cause: error,
+  })
+}
+
+/** Without any token: who asked for what, and what stood against it. */
+const refusalOf = (error: unknown, caller: Caller, resource: string) => {
+  const { subject, actor, clientId, tenantId } = caller
+  const asked = { resource, subject, actor, client_id: clientId, tenant_id: tenantId }
+  if (!isOAuthError(error)) return { ...asked, error: 'unexpected' }
+  const { code, reason, description, hint } = error
+  return { ...asked, error: code, reason, description, hint }
+}
+
 const agentFor = ({ issuer, client, fetch, now, timeoutMs }: DownstreamOptions) =>
   client && createAgent({ issuer, ...client, fetch, now, timeoutMs })
 
@@ -136,12 +169,23 @@ const inspect = Symbol.for('nodejs.util.inspect.custom')
 export const createDownstream = (options: DownstreamOptions): WithDownstream => {
   const agent = agentFor(options)
   const exchange = agent && createExchange(agent, options.maxEntries ?? 1000)
+  const { logger = console } = options
   const made = new WeakMap<Caller, DownstreamCaller>()
+  const refused = (thrown: unknown, caller: Caller, resource: string): unknown => {
+    const error = explain(thrown, caller)
+    logger.warn('A token for the next server was refused.', refusalOf(error, caller, resource))
+    return error
+  }
 
   const withDownstream = (caller: Caller): DownstreamCaller => {
     const exchangeFor: DownstreamCaller['exchangeFor'] = async (resource, asked = {}) => {
       if (!exchange) throw noClient()
-      return exchange(caller, resource, asked)
+      try {
+        return await exchange(caller, resource, asked)
+      } catch (error) {
+        // Who stops waiting has been refused nothing.
+        throw asked.signal?.aborted ? error : refused(error, caller, resource)
+      }
     }
     const whole: DownstreamCaller = { ...caller, token: caller.token, exchangeFor }
     Object.defineProperty(whole, 'token', { enumerable: false })

@@ -2,16 +2,17 @@
 
 import type { Gate } from './gate.js'
 import { fromNode, type NodeRequest, type NodeResponse, sendOnNode } from './guarded-request.js'
+import { limitNode, type NodeStream } from './open-stream.js'
 
 export type NodeMiddleware = (
   request: NodeRequest,
-  response: NodeResponse,
+  response: NodeResponse & NodeStream,
   next: (error?: unknown) => void,
 ) => Promise<void>
 
 /** Sets `req.auth`, which is where the SDKs of both generations look. */
 export const createNodeMiddleware =
-  ({ enter, cors }: Gate): NodeMiddleware =>
+  ({ enter, cors, follow }: Gate): NodeMiddleware =>
   async (request, response, next) => {
     try {
       const guarded = fromNode(request)
@@ -21,6 +22,7 @@ export const createNodeMiddleware =
       for (const [name, value] of Object.entries(cors.headers(guarded))) {
         response.setHeader(name, value)
       }
+      limitNode(response, follow(guarded, answer))
     } catch (error) {
       return next(error)
     }

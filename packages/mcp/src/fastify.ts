@@ -2,6 +2,7 @@
 import type { AuthInfo } from './auth-info.js'
 import type { Gate } from './gate.js'
 import { fromNode, type NodeRequest } from './guarded-request.js'
+import { limitNode, type NodeStream } from './open-stream.js'
 
 /** What is used of Fastify's request. */
 export interface FastifyRequest {
@@ -11,7 +12,7 @@ export interface FastifyRequest {
 
 /** What is used of Fastify's reply. */
 export interface FastifyReply {
-  raw: { setHeader(name: string, value: string): unknown }
+  raw: NodeStream & { setHeader(name: string, value: string): unknown }
   code(status: number): unknown
   header(name: string, value: string): unknown
   send(body?: string): unknown
@@ -37,7 +38,7 @@ const assign = (request: FastifyRequest, auth: AuthInfo): void => {
 
 /** `onRequest` comes before the body is read: nothing of a stranger is parsed. */
 export const createFastifyHook =
-  ({ enter, cors }: Gate): FastifyHook =>
+  ({ enter, cors, follow }: Gate): FastifyHook =>
   async (request, reply) => {
     const guarded = fromNode({ ...nodeParts(request.raw), originalUrl: request.originalUrl })
     const answer = await enter(guarded)
@@ -47,6 +48,7 @@ export const createFastifyHook =
     for (const [name, value] of Object.entries(cors.headers(guarded))) {
       reply.raw.setHeader(name, value)
     }
+    limitNode(reply.raw, follow(guarded, answer))
     return undefined
   }
 

@@ -2,6 +2,7 @@
 import type { AuthInfo } from './auth-info.js'
 import type { Cors } from './cors.js'
 import type { GuardedRequest } from './guarded-request.js'
+import type { Streams } from './streams.js'
 
 export interface Gate {
   /** The metadata, the caller, or the answer that turns it away. It never throws. */
@@ -14,4 +15,6 @@ export interface Gate {
   ) => Promise<Response | undefined>
   metadata: (request: Pick<GuardedRequest, 'method' | 'pathname'>) => Response | undefined
   cors: Cors
+  /** For every answer that stays open: it ends when its token does. */
+  follow: Streams['follow']
 }

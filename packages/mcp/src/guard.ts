@@ -19,6 +19,7 @@ import {
   type NextRoutes,
 } from './next.js'
 import { createOffers } from './offers.js'
+import { limitAnswer } from './open-stream.js'
 import {
   checkAskedScopes,
   checkFlag,
@@ -35,6 +36,7 @@ import { createMetadata } from './resource-metadata.js'
 import { audiencesOf, checkResource } from './resource-url.js'
 import { createSessions, type Sessions, type SessionsOptions } from './sessions.js'
 import { type Challenge, createStepUpMiddleware } from './step-up.js'
+import { createStreams } from './streams.js'
 import { checkScopes } from './tool-rule.js'
 import {
   type Configuration,
@@ -162,8 +164,10 @@ const createGate = (
   server: Pick<Configuration, 'issuer' | 'resource' | 'resourceMetadataUrl' | 'scopes'>,
   {
     challenge,
+    follow,
     ...authenticate
-  }: Pick<Gate, 'challenge'> & Pick<Parameters<typeof createAuthenticate>[0], 'verifier' | 'admit'>,
+  }: Pick<Gate, 'challenge' | 'follow'> &
+    Pick<Parameters<typeof createAuthenticate>[0], 'verifier' | 'admit'>,
 ) => {
   const { resource } = server
   const allowsHost = createHostCheck(resource, options.allowedHosts)
@@ -179,6 +183,7 @@ const createGate = (
       challenge,
       metadata,
       cors,
+      follow,
     }
   }
   return { gateFor, authenticate: known, metadata }
@@ -198,9 +203,16 @@ const createParts = (options: ProtectMcpOptions) => {
   const admit: Parameters<typeof createAuthenticate>[0]['admit'] = (caller) =>
     remember(withDownstream(caller))
   const offers = createOffers({ verifier, isVerified }, server)
+  const streams = createStreams({
+    verify: verifier.verify,
+    everySeconds: options.pollSeconds ?? 1,
+    keeps: offers.notices.keeps,
+  })
+  const { challengeRequest: challenge } = offers.stepUp
   return {
     ...server,
-    ...createGate(options, server, { verifier, admit, challenge: offers.stepUp.challengeRequest }),
+    ...createGate(options, server, { verifier, admit, challenge, follow: streams.follow }),
+    streams,
     verifier,
     isVerified,
     callerOf,
@@ -210,7 +222,7 @@ const createParts = (options: ProtectMcpOptions) => {
 }
 
 const fetchFace =
-  ({ enter, challenge, cors }: Gate, handler: FetchHandler): ReturnType<Guard['fetch']> =>
+  ({ enter, challenge, cors, follow }: Gate, handler: FetchHandler): ReturnType<Guard['fetch']> =>
   async (request, { parsedBody } = {}) => {
     const guarded = fromFetch(request)
     const answer = await enter(guarded)
@@ -218,7 +230,8 @@ const fetchFace =
     const answered =
       (await challenge(request, answer, parsedBody)) ??
       (await handler(request, { authInfo: answer, parsedBody }))
-    return withHeaders(answered, cors.headers(guarded))
+    const limited = limitAnswer(answered, follow(guarded, answer))
+    return withHeaders(limited, cors.headers(guarded))
   }
 
 type Parts = ReturnType<typeof createParts>
@@ -260,6 +273,9 @@ export const protectMcp = (options: ProtectMcpOptions): Guard => {
     sessions: (sessionOptions = {}) => createSessions(parts.callerOf, sessionOptions),
     verifyConfiguration: (asked) => verifyConfiguration(parts.configuration, asked),
     flush: verifier.flush,
-    close: verifier.close,
+    close: () => {
+      parts.streams.close()
+      return verifier.close()
+    },
   })
 }

@@ -3,6 +3,7 @@ import type { AuthInfo } from './auth-info.js'
 import { withHeaders } from './cors.js'
 import type { Gate } from './gate.js'
 import { fromFetch } from './guarded-request.js'
+import { limitAnswer } from './open-stream.js'
 
 /** What is used of Hono's context. */
 export interface HonoContext {
@@ -22,7 +23,7 @@ export type HonoMiddleware = (
  * Sets `auth`, where `@hono/mcp` looks and what `createMcpHandler` takes:
  * `handler.fetch(c.req.raw, { authInfo: c.get('auth') })`.
  */
-export const createHonoMiddleware = ({ enter, challenge, cors }: Gate): HonoMiddleware =>
+export const createHonoMiddleware = ({ enter, challenge, cors, follow }: Gate): HonoMiddleware =>
   async function guard(context, next) {
     const request = fromFetch(context.req.raw)
     const answer = await enter(request)
@@ -31,9 +32,13 @@ export const createHonoMiddleware = ({ enter, challenge, cors }: Gate): HonoMidd
     if (challenged) return withHeaders(challenged, cors.headers(request))
     context.set('auth', answer)
     await next()
+    const { res } = context
+    const limited = limitAnswer(res, follow(request, answer))
+    // Hono writes the headers of the one before into the one that takes its place.
+    if (limited !== res) context.res = limited
     // Afterwards: what a handler answers of its own takes the place of what was set before.
     for (const [name, value] of Object.entries(cors.headers(request))) {
-      if (!context.res.headers.has(name)) context.header(name, value)
+      if (context.res.status >= 200 && !context.res.headers.has(name)) context.header(name, value)
     }
     return undefined
   }

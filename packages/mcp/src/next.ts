@@ -3,6 +3,7 @@ import type { AuthInfo } from './auth-info.js'
 import { withHeaders } from './cors.js'
 import type { Gate } from './gate.js'
 import { fromFetch } from './guarded-request.js'
+import { limitAnswer } from './open-stream.js'
 
 /** A handler such as the `fetch` of `createMcpHandler`; `context` is Next's, with its `params`. */
 export type NextHandler<Context> = (
@@ -22,7 +23,7 @@ export interface NextRoutes<Context> {
 }
 
 export const createNextRoutes = <Context>(
-  { enter, challenge, cors }: Gate,
+  { enter, challenge, cors, follow }: Gate,
   handler: NextHandler<Context>,
 ): NextRoutes<Context> => {
   const route: NextRoute<Context> = async (request, context) => {
@@ -31,7 +32,8 @@ export const createNextRoutes = <Context>(
     if (answer instanceof Response) return answer
     const answered =
       (await challenge(request, answer)) ?? (await handler(request, { authInfo: answer }, context))
-    return withHeaders(answered, cors.headers(guarded))
+    const limited = limitAnswer(answered, follow(guarded, answer))
+    return withHeaders(limited, cors.headers(guarded))
   }
   return Object.freeze({ GET: route, POST: route, DELETE: route, OPTIONS: route })
 }

@@ -5,6 +5,7 @@ import { callerIn, type ToolContext } from './auth-info.js'
 import { createRunGuarded } from './charged.js'
 import { createRegistries } from './interception.js'
 import { isListed } from './lists.js'
+import { createNotices, type Notices } from './notices.js'
 import { createPrompt } from './prompt.js'
 import type { GuardPrompt, GuardResource, GuardTool } from './registration.js'
 import { isTemplate, type TemplateEntry, type UriTemplateLike } from './registry.js'
@@ -25,6 +26,7 @@ export interface Offers {
   resource: GuardResource
   prompt: GuardPrompt
   stepUp: StepUp
+  notices: Notices
 }
 
 const misuse = (problem: string): TypeError => new TypeError(`guard: ${problem}`)
@@ -62,12 +64,22 @@ const createScopeChallenge =
     return { scopes: challengedScope(rule, caller) }
   }
 
+/** Among the fifty tools of a server, the message has to say which. */
+const checkNamed = <Args>(name: string, options: Options<Args>): AccessRule => {
+  try {
+    return checkRule(options)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new TypeError(`guard: "${name}": ${error.message.replace(/^guard: /, '')}`)
+  }
+}
+
 /** What is the same for all three: the rule, and what this server knows of rules. */
 const createPreparing = (isVerified: IsVerified) => {
   const registryOf = createRegistries(isVerified)
   return <Args>(server: object, name: string, options: Options<Args>) => {
     checkName(name)
-    const rule: AccessRule = checkRule(options)
+    const rule: AccessRule = checkNamed(name, options)
     const registry = registryOf(checkServer(server))
     const challenges = challengesByItself(server)
     const scopeChallenge = createScopeChallenge(rule, isVerified)
@@ -109,29 +121,33 @@ interface Making {
   prepare: Prepare
   guarding: Guarding
   stepUp: StepUp
+  notices: Notices
 }
 
-const offerTool = ({ prepare, guarding, stepUp }: Making) => {
+const offerTool = ({ prepare, guarding, stepUp, notices }: Making) => {
   const make = createTool(guarding)
   return (server: object, name: string, options: Options, schema: unknown, handle: AnyHandle) => {
     const { rule, registry, config, challenges } = prepare(server, name, options)
     const whole = { ...config, ...(schema !== undefined && { inputSchema: schema }) }
     const registered = callOn(server, 'registerTool', [name, whole, make(options, handle)])
     const guard = guardLater((later) => make(options, later))
-    track(registered, { map: registry.tools, key: name, value: rule, member: 'name', guard })
+    const named = (key: string) => notices.note('tools', key, rule)
+    track(registered, { map: registry.tools, key: name, value: rule, member: 'name', guard, named })
     if (!challenges) stepUp.note(stepUp.known.tools, name, rule)
     return registered
   }
 }
 
-const offerPrompt = ({ prepare, guarding, stepUp }: Making) => {
+const offerPrompt = ({ prepare, guarding, stepUp, notices }: Making) => {
   const make = createPrompt(guarding)
   return (server: object, name: string, options: Options, schema: unknown, handle: AnyHandle) => {
     const { rule, registry, config, challenges } = prepare(server, name, options)
     const whole = { ...config, ...(schema !== undefined && { argsSchema: schema }) }
     const registered = callOn(server, 'registerPrompt', [name, whole, make(options, handle)])
     const guard = guardLater((later) => make(options, later))
-    track(registered, { map: registry.prompts, key: name, value: rule, member: 'name', guard })
+    const named = (key: string) => notices.note('prompts', key, rule)
+    const map = registry.prompts
+    track(registered, { map, key: name, value: rule, member: 'name', guard, named })
     if (!challenges) stepUp.note(stepUp.known.prompts, name, rule)
     return registered
   }
@@ -164,7 +180,7 @@ type ResourceOffer = [
   handle: AnyHandle<ResourceArgs>,
 ]
 
-const offerResource = ({ prepare, guarding, stepUp }: Making) => {
+const offerResource = ({ prepare, guarding, stepUp, notices }: Making) => {
   const make = createResource(guarding)
   return (...[server, name, uri, options, handle]: ResourceOffer) => {
     const { rule, registry, config, challenges } = prepare(server, name, options)
@@ -174,7 +190,9 @@ const offerResource = ({ prepare, guarding, stepUp }: Making) => {
     const registered = callOn(server, 'registerResource', [name, place, config, read])
     const guard = guardReadingLater((later) => make(options, later))
     if (typeof uri === 'string') {
-      track(registered, { map: registry.resources, key: uri, value: rule, member: 'uri', guard })
+      const named = (key: string) => notices.note('resources', key, rule)
+      const map = registry.resources
+      track(registered, { map, key: uri, value: rule, member: 'uri', guard, named })
       if (!challenges) stepUp.note(stepUp.known.resources, uri, rule)
     } else {
       const entry: TemplateEntry = { rule, template: uri }
@@ -184,8 +202,9 @@ const offerResource = ({ prepare, guarding, stepUp }: Making) => {
         entry.template = template
         return { template: shown(template) }
       }
-      const templates = registry.templates
-      track(registered, { map: templates, key: name, value: entry, member: 'name', guard, follow })
+      const map = registry.templates
+      const named = (key: string) => notices.noteTemplate(key, entry)
+      track(registered, { map, key: name, value: entry, member: 'name', guard, named, follow })
       if (!challenges) stepUp.noteTemplate(name, entry)
     }
     return registered
@@ -208,11 +227,13 @@ export const createOffers = (
 ): Offers => {
   const guarding = { run: createRunGuarded(verifier), isVerified }
   const stepUp = createStepUp(isVerified, server)
-  const making = { prepare: createPreparing(isVerified), guarding, stepUp }
+  const notices = createNotices()
+  const making = { prepare: createPreparing(isVerified), guarding, stepUp, notices }
   return {
     tool: overload(createTool(guarding), offerTool(making)) as GuardTool,
     resource: overload(createResource(guarding), offerResource(making)) as GuardResource,
     prompt: overload(createPrompt(guarding), offerPrompt(making)) as GuardPrompt,
     stepUp,
+    notices,
   }
 }

@@ -8,6 +8,8 @@ interface Tracked<Value> {
   member: 'name' | 'uri'
   /** Puts the same rule around what shall run from now on. */
   guard: (callback: unknown) => unknown
+  /** Told of every key that it has, the first one too. */
+  named?: (key: string) => void
   /** What else of an update the value has to follow, and what the SDK gets in its place. */
   follow?: (changes: object) => object
 }
@@ -24,8 +26,9 @@ const isUpdate = (value: unknown): value is Update => typeof value === 'function
  * first is forgotten: a rule for what is not there shows nothing to anybody.
  */
 export const track = <Value>(registered: unknown, tracked: Tracked<Value>): void => {
-  const { map, key, value, member, guard, follow } = tracked
+  const { map, key, value, member, guard, named, follow } = tracked
   map.set(key, value)
+  named?.(key)
   if (!isObject(registered)) return
   const update: unknown = Reflect.get(registered, 'update')
   if (!isUpdate(update)) return
@@ -39,7 +42,10 @@ export const track = <Value>(registered: unknown, tracked: Tracked<Value>): void
       ...follow?.(changes),
     }
     // Before it is there, and gone only after it is.
-    if (typeof next === 'string') map.set(next, value)
+    if (typeof next === 'string') {
+      map.set(next, value)
+      named?.(next)
+    }
     const result = Reflect.apply(update, registered, [guarded])
     const hasLeft = next !== undefined && next !== key
     if (hasLeft && map.get(key) === value) map.delete(key)

@@ -109,6 +109,15 @@ describe.each(makers)('on a server of $generation', ({ make, template, listing }
     expect(JSON.stringify(completed)).not.toContain('gold')
   })
 
+  test('a rule that could never work names the thing that it is for', async () => {
+    const { guard, server } = await enter()
+    const sell = () => guard.tool(server, 'search', { cost: '0.04' }, undefined, () => text('x'))
+    expect(sell).toThrow(TypeError)
+    expect(sell).toThrow('guard: "search": a cost needs an action')
+    const page = () => guard.resource(server, 'page', 'docs://page', { scope: ' ' }, () => contents)
+    expect(page).toThrow('guard: "page": A scope must be')
+  })
+
   test('a hidden template lists nothing, even what does not fit it', async () => {
     const { guard, server, authInfo } = await enter()
     const list = () => ({ resources: [{ uri: 'docs://cellar/a/b', name: 'gold' }] })

@@ -76,9 +76,18 @@ const counting: typeof fetch = (input, init) => {
   return fetch(input, init)
 }
 
+/** What the server's operator is told. */
+let warnings: [string, Record<string, unknown> | undefined][] = []
+const logger = {
+  warn: (message: string, fields?: Record<string, unknown>) => {
+    warnings.push([message, fields])
+  },
+  error: () => undefined,
+}
+
 beforeAll(async () => {
   places = await openPlaces([
-    { name: 'front', serve: front, options: { fetch: counting } },
+    { name: 'front', serve: front, options: { fetch: counting, logger } },
     { name: 'back', serve: back },
   ])
 }, 60_000)
@@ -86,6 +95,7 @@ afterAll(() => places.stop())
 beforeEach(() => {
   exchanges = 0
   seen = []
+  warnings = []
 })
 
 const at = (name: string) => places.at(name)
@@ -209,6 +219,34 @@ test('a rule that does not let this server act, or a resource that nobody knows,
   expect(exchanges).toBe(before + 1)
 })
 
+test('a caller of another tenant is refused in words that say so and what to do', async () => {
+  const { caller } = await authInfoOf('foreigner')
+  await expect(caller.exchangeFor(at('back').url)).rejects.toMatchObject({
+    code: 'access_denied',
+    reason: 'exchange_across_tenants',
+    description: expect.stringContaining('globex'),
+    hint: expect.stringContaining('each tenant a resource of its own'),
+  })
+})
+
+test('the log of this server says who was refused what, and why, without any token', async () => {
+  const { caller, token } = await authInfoOf('lonely')
+  await expect(caller.exchangeFor(at('back').url)).rejects.toThrow()
+  expect(warnings).toEqual([
+    [
+      'A token for the next server was refused.',
+      expect.objectContaining({
+        resource: at('back').url,
+        actor: 'lonely',
+        tenant_id: 'acme',
+        error: 'access_denied',
+        reason: 'delegation_not_permitted',
+      }),
+    ],
+  ])
+  expect(JSON.stringify(warnings)).not.toContain(token.split('.')[2])
+})
+
 test('who stops waiting takes nothing from those who wait on', async () => {
   const { caller } = await authInfoOf('reader')
   const next = at('back').url
@@ -223,6 +261,7 @@ test('who stops waiting takes nothing from those who wait on', async () => {
   const late = caller.exchangeFor(next, { scope: 'docs:read', signal })
   await expect(late).rejects.toThrow('too late')
   expect(exchanges).toBe(1)
+  expect(warnings).toEqual([])
 })
 
 test('a caller that was taken back takes what was made of it along', async () => {

@@ -1,4 +1,6 @@
 /** Servers on stdio: their caller comes from the environment, and is verified as over HTTP. */
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { Client as ClientV2 } from '@modelcontextprotocol/client'
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio'
@@ -84,6 +86,14 @@ describe.each([
     await client.close()
   }, 20_000)
 })
+
+test('a v1 server with a wrong secret says so in one sentence, and ends with 1', async () => {
+  const child = spawn(process.execPath, [program, 'v1'], { env: environment('desktop', 'wrong') })
+  const said = text(child.stderr)
+  const code = new Promise((resolve) => child.once('exit', resolve))
+  expect(await said).toMatch(/^This server did not start, [^\n]*\(invalid_client\)\n$/)
+  expect(await code).toBe(1)
+}, 20_000)
 
 test('a server with a wrong secret does not start', async () => {
   await expect(v1('v1', environment('desktop', 'wrong'))).rejects.toThrow()

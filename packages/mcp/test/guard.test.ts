@@ -203,3 +203,13 @@ test('a verifier that serves other resources too lets nobody of theirs in here',
   expect(await statusWith(there)).toBe(401)
   guard.close()
 })
+
+test('an answer that cannot be copied goes through as it is, with a page that calls and without', async () => {
+  const { origin, href } = new URL(world.url('v2'))
+  const guard = protectMcp(optionsFor(world.auth.issuer, href))
+  const headers = { ...bearer(await world.auth.token('reader', href)), origin }
+  const failing = guard.fetch(() => Response.error())
+  const answer = await failing(new Request(href, { headers }))
+  expect(answer.type).toBe('error')
+  await guard.close()
+})

@@ -19,7 +19,7 @@ const agent = (
 ) => ({
   client_id,
   kind: 'agent',
-  tenant_id: 'acme',
+  tenant_id: client_id === 'foreigner' ? 'globex' : 'acme',
   client_secret: secretOf(client_id),
   grant_types: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
   scope,
@@ -39,10 +39,10 @@ const resourceServer = (client_id: string) => ({
 export const serverOf = (index: number): string => `at-${index}`
 
 const configFor = (urls: readonly string[]) => ({
-  tenants: [{ tenant_id: 'acme' }],
+  tenants: [{ tenant_id: 'acme' }, { tenant_id: 'globex' }],
   resources: urls.map((resource, index) => ({
+    // Of no tenant: for callers of all of them.
     resource,
-    tenant_id: 'acme',
     scopes_supported: placeScopes,
     client_id: serverOf(index),
   })),
@@ -51,6 +51,7 @@ const configFor = (urls: readonly string[]) => ({
     agent('writer', urls, 'docs:read docs:write', { cost_budget_usd: '5' }),
     agent('fired', urls, 'docs:read'),
     agent('lonely', urls, 'docs:read'),
+    agent('foreigner', urls, 'docs:read'),
     ...urls.map((_, index) => resourceServer(serverOf(index))),
   ],
   delegation_rules: urls.flatMap((_, index) =>

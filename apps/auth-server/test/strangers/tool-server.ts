@@ -1,12 +1,26 @@
 /**
  * The tools that the conformance tool asks a server for, all of them guarded and paid, on a server of
- * each generation of the SDK; and a proxy that brings the token which the tool cannot bring.
+ * each generation of the SDK; the same server without the guard, to compare with; and a proxy that brings
+ * the token which the tool cannot bring.
  */
 import type { Guard } from '@behalf/mcp/server'
 import { McpServer as McpServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
-import { CreateMessageResultSchema, ElicitResultSchema } from '@modelcontextprotocol/sdk/types.js'
-import { createMcpHandler, McpServer as McpServerV2 } from '@modelcontextprotocol/server'
+import { WebStandardStreamableHTTPServerTransport as TransportV1 } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
+import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js'
+import {
+  type CallToolResult,
+  CreateMessageResultSchema,
+  ElicitResultSchema,
+  type ServerNotification,
+  type ServerRequest,
+} from '@modelcontextprotocol/sdk/types.js'
+import {
+  createMcpHandler,
+  isLegacyRequest,
+  McpServer as McpServerV2,
+  type ServerContext,
+  WebStandardStreamableHTTPServerTransport as TransportV2,
+} from '@modelcontextprotocol/server'
 import { z } from 'zod'
 
 const info = { name: 'conformance', version: '1.0.0' }
@@ -39,7 +53,8 @@ const answers = {
   test_multiple_content_types: mixed,
 }
 
-const rule = { scope: 'docs:read', action: 'docs.test', cost: '0.0001', description: 'A test.' }
+const description = 'A test.'
+const rule = { scope: 'docs:read', action: 'docs.test', cost: '0.0001', description }
 
 const fail = (): never => {
   throw new Error('This tool intentionally returns an error for testing')
@@ -84,75 +99,159 @@ const question = (value: string) => ({
   maxTokens: 100,
 })
 
-const createV1 = ({ tool }: Guard): McpServerV1 => {
-  const server = new McpServerV1(info, { capabilities })
-  for (const [name, content] of Object.entries(answers)) {
-    tool(server, name, rule, undefined, () => ({ content }))
-  }
-  tool(server, 'test_error_handling', rule, undefined, fail)
-  tool(server, 'test_tool_with_progress', rule, {}, (_, __, { _meta, sendNotification }) =>
+type Args = Record<string, unknown>
+type Content = { content: CallToolResult['content'] }
+type Schema = { prompt?: z.ZodString; message?: z.ZodString }
+type Run<Context> = (args: Args, context: Context) => Content | Promise<Content>
+
+/** Puts a tool on a server, behind a guard or as it is. */
+type Add<Context> = (name: string, schema: Schema | undefined, run: Run<Context>) => unknown
+
+type ContextV1 = RequestHandlerExtra<ServerRequest, ServerNotification>
+
+/** The tools that are the same in both generations. */
+const addSimple = (add: Add<unknown>): void => {
+  for (const [name, content] of Object.entries(answers)) add(name, undefined, () => ({ content }))
+  add('test_error_handling', undefined, fail)
+}
+
+const addAllV1 = (add: Add<ContextV1>): void => {
+  addSimple(add)
+  add('test_tool_with_progress', {}, (_, { _meta, sendNotification }) =>
     walk((progress) => sendNotification(progressOf(_meta?.progressToken, progress))),
   )
-  tool(server, 'test_tool_with_logging', rule, {}, (_, __, { sendNotification }) =>
+  add('test_tool_with_logging', {}, (_, { sendNotification }) =>
     log((data) =>
       sendNotification({ method: 'notifications/message', params: { level: 'info', data } }),
     ),
   )
-  const prompt = { prompt: z.string() }
-  tool(server, 'test_sampling', rule, prompt, async ({ prompt }, _, { sendRequest }) => {
-    const asked = { method: 'sampling/createMessage' as const, params: question(prompt) }
+  add('test_sampling', { prompt: z.string() }, async ({ prompt }, { sendRequest }) => {
+    const params = question(String(prompt))
+    const asked = { method: 'sampling/createMessage' as const, params }
     const { content } = await sendRequest(asked, CreateMessageResultSchema)
     return { content: [text(`LLM response: ${content.type === 'text' ? content.text : ''}`)] }
   })
-  const message = { message: z.string() }
-  tool(server, 'test_elicitation', rule, message, async ({ message }, _, { sendRequest }) => {
-    const params = { message, requestedSchema: form }
+  add('test_elicitation', { message: z.string() }, async ({ message }, { sendRequest }) => {
+    const params = { message: String(message), requestedSchema: form }
     const asked = { method: 'elicitation/create' as const, params }
     const { action, content } = await sendRequest(asked, ElicitResultSchema)
     return { content: [text(`User response: ${action}, ${JSON.stringify(content)}`)] }
   })
+}
+
+const addAllV2 = (add: Add<ServerContext>): void => {
+  addSimple(add)
+  add('test_tool_with_progress', undefined, (_, { mcpReq }) =>
+    walk((progress) => mcpReq.notify(progressOf(mcpReq._meta?.progressToken, progress))),
+  )
+  add('test_tool_with_logging', undefined, (_, { mcpReq }) =>
+    log((data) => mcpReq.log('info', data)),
+  )
+  add('test_sampling', { prompt: z.string() }, async ({ prompt }, { mcpReq }) => {
+    const { content } = await mcpReq.requestSampling(question(String(prompt)))
+    return { content: [text(`LLM response: ${JSON.stringify(content)}`)] }
+  })
+  add('test_elicitation', { message: z.string() }, async ({ message }, { mcpReq }) => {
+    const asked = { message: String(message), requestedSchema: form }
+    const { action, content } = await mcpReq.elicitInput(asked)
+    return { content: [text(`User response: ${action}, ${JSON.stringify(content)}`)] }
+  })
+}
+
+const createV1 = (guard: Guard | undefined): McpServerV1 => {
+  const server = new McpServerV1(info, { capabilities })
+  addAllV1((name, schema, run) => {
+    if (guard) return guard.tool(server, name, rule, schema, (args, _, extra) => run(args, extra))
+    if (!schema) return server.registerTool(name, { description }, (extra) => run({}, extra))
+    return server.registerTool(name, { description, inputSchema: schema }, run)
+  })
   return server
 }
 
-const createV2 = ({ tool }: Guard): McpServerV2 => {
+const createV2 = (guard: Guard | undefined): McpServerV2 => {
   const server = new McpServerV2(info, { capabilities })
-  for (const [name, content] of Object.entries(answers)) {
-    tool(server, name, rule, undefined, () => ({ content }))
-  }
-  tool(server, 'test_error_handling', rule, undefined, fail)
-  tool(server, 'test_tool_with_progress', rule, undefined, (_, __, { mcpReq }) =>
-    walk((progress) => mcpReq.notify(progressOf(mcpReq._meta?.progressToken, progress))),
-  )
-  tool(server, 'test_tool_with_logging', rule, undefined, (_, __, { mcpReq }) =>
-    log((data) => mcpReq.log('info', data)),
-  )
+  addAllV2((name, schema, run) => {
+    const inputSchema = schema && z.object(schema)
+    if (guard) {
+      return guard.tool(server, name, rule, inputSchema, (args, _, context) => run(args, context))
+    }
+    if (!inputSchema)
+      return server.registerTool(name, { description }, (context) => run({}, context))
+    return server.registerTool(name, { description, inputSchema }, run)
+  })
   return server
 }
 
 type Fetch = (request: Request) => Response | Promise<Response>
+type Handle = Parameters<Guard['fetch']>[0]
+type Options = Partial<Parameters<Handle>[1]>
+type HandleAny = (request: Request, options?: Options) => Response | Promise<Response>
 
-/** With sessions, since it asks the client in between. */
-export const serveV1 = (guard: Guard): Fetch => {
-  const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>()
-  const begin = async () => {
-    const transport = new WebStandardStreamableHTTPServerTransport({
-      sessionIdGenerator: () => crypto.randomUUID(),
-      onsessioninitialized: (id) => {
-        sessions.set(id, transport)
-      },
+interface SessionTransport {
+  handleRequest: HandleAny
+}
+
+/** A transport for each session, since the tools ask the client in between. */
+const withSessions = (
+  begin: (remember: (id: string, transport: SessionTransport) => void) => Promise<SessionTransport>,
+): HandleAny => {
+  const sessions = new Map<string, SessionTransport>()
+  return async (request, options) => {
+    const known = sessions.get(request.headers.get('mcp-session-id') ?? '')
+    const transport = known ?? (await begin((id, begun) => sessions.set(id, begun)))
+    return transport.handleRequest(request, options)
+  }
+}
+
+const sessionIdGenerator = () => crypto.randomUUID()
+
+const sessionsOfV1 = (guard: Guard | undefined): HandleAny =>
+  withSessions(async (remember) => {
+    const transport: TransportV1 = new TransportV1({
+      sessionIdGenerator,
+      onsessioninitialized: (id) => remember(id, transport),
     })
     // The SDK's own class does not fit its interface under exactOptionalPropertyTypes.
     await createV1(guard).connect(transport as Parameters<McpServerV1['connect']>[0])
     return transport
-  }
-  return guard.fetch(async (request, options) => {
-    const known = sessions.get(request.headers.get('mcp-session-id') ?? '')
-    return (known ?? (await begin())).handleRequest(request, options)
   })
+
+const sessionsOfV2 = (guard: Guard | undefined): HandleAny =>
+  withSessions(async (remember) => {
+    const transport: TransportV2 = new TransportV2({
+      sessionIdGenerator,
+      onsessioninitialized: (id) => remember(id, transport),
+    })
+    await createV2(guard).connect(transport)
+    return transport
+  })
+
+/** As the SDK says to: sessions for the older protocol, beside a handler of the newer one alone. */
+const bothErasOfV2 = (guard: Guard | undefined): HandleAny => {
+  const legacy = sessionsOfV2(guard)
+  const modern = createMcpHandler(() => createV2(guard), { legacy: 'reject' })
+  return async (request, options) =>
+    (await isLegacyRequest(request)) ? legacy(request, options) : modern.fetch(request, options)
 }
 
-export const serveV2 = (guard: Guard): Fetch =>
-  guard.fetch(createMcpHandler(() => createV2(guard)).fetch)
+const statelessV2 = (guard: Guard | undefined): HandleAny =>
+  createMcpHandler(() => createV2(guard)).fetch
+
+/** How the tools are served: with a guard, or without one to compare. */
+export const kinds = {
+  v1: sessionsOfV1,
+  v2: bothErasOfV2,
+  'v2 without sessions': statelessV2,
+} as const
+
+export type Kind = keyof typeof kinds
+
+export const serveGuarded = (kind: Kind, guard: Guard): Fetch => guard.fetch(kinds[kind](guard))
+
+export const serveBare = (kind: Kind): Fetch => {
+  const handle = kinds[kind](undefined)
+  return (request) => handle(request)
+}
 
 /** To `target`, with the token; everything else as it came. */
 export const createTokenProxy =

@@ -31,7 +31,8 @@ export interface AgentAuthProvider {
   readonly redirectUrl: undefined
   /**
    * For the transport, beside the provider. Without it each request that was refused asks for a token
-   * of its own, since the SDKs post that request themselves.
+   * of its own, since the SDKs post that request themselves; what the authorization server refuses is
+   * remembered for some seconds either way.
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
   readonly clientMetadata: { client_name: string; redirect_uris: string[]; grant_types: string[] }
@@ -123,10 +124,11 @@ const requireServer = (resource: string, serverUrl: string | URL): URL => {
 /** The last thing before the SDK posts: what goes out is what the agent asks, to whom it asks it. */
 const writeRequest = async (
   source: TokenSource,
-  transport: TransportFetch,
+  { held, transport }: { held: HeldToken; transport: TransportFetch },
   { headers, params, url }: { headers: Headers; params: URLSearchParams; url: string | URL },
 ): Promise<void> => {
   const scope = params.get('scope')?.split(' ')
+  await held.mayAsk(scope)
   const request = await source.request(scope)
   if (new URL(request.url).href !== new URL(url).href) {
     throw refuse(
@@ -156,7 +158,7 @@ const createHeld = (options: AgentAuthProviderOptions, source: TokenSource) => {
   const plan = createScopePlan(options)
   const lockName = `behalf:${agent.issuer}:${agent.clientId}:${resource}`
   const held = createHeldToken({ source, plan, lock, lockName, now })
-  return { held, transport: createTransportFetch({ held, lock, lockName, fetch: carry }) }
+  return { held, transport: createTransportFetch({ held, lock, lockName, fetch: carry, now }) }
 }
 
 /**
@@ -192,7 +194,7 @@ export const agentAuthProvider = (options: AgentAuthProviderOptions): AgentAuthP
     validateResourceURL: async (serverUrl) => requireServer(resource, serverUrl),
     prepareTokenRequest: (challenged) => prepare(held, challenged),
     addClientAuthentication: (headers, params, url) =>
-      writeRequest(source, transport, { headers, params, url }),
+      writeRequest(source, { held, transport }, { headers, params, url }),
     invalidateCredentials: (scope) => {
       if (scope === 'all' || scope === 'tokens') held.drop()
     },

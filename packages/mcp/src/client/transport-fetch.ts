@@ -1,6 +1,8 @@
 /** The `fetch` of a transport beside its provider: what the SDKs post for each request, posted once for all. */
 import type { Fetch } from '@behalf/client'
+import { tokenChallenge } from '../conformance/challenge.js'
 import type { HeldToken, IssuedTokens, Lock } from './held-token.js'
+import { rememberSeconds } from './remembered-refusal.js'
 import type { AskedScope } from './scope-plan.js'
 
 export interface TransportFetchOptions {
@@ -8,6 +10,8 @@ export interface TransportFetchOptions {
   lock: Lock
   lockName: string
   fetch: Fetch
+  /** Milliseconds since 1970. */
+  now: () => number
 }
 
 export interface TransportFetch {
@@ -18,6 +22,13 @@ export interface TransportFetch {
 
 const bearerOf = (headers: RequestInit['headers']): string | undefined =>
   /^Bearer (.+)$/i.exec(new Headers(headers).get('authorization') ?? '')?.[1]
+
+/** RFC 6750 §3: the scope that a challenge names. */
+const challengedBy = ({ headers }: Response): string | undefined =>
+  tokenChallenge(headers.get('www-authenticate') ?? undefined)?.parameters.get('scope')
+
+/** Not those that say to try again. */
+const isRefusal = ({ status }: Response): boolean => status >= 400 && status < 429
 
 const isIssued = (value: unknown): value is IssuedTokens =>
   typeof value === 'object' &&
@@ -38,14 +49,19 @@ const keep = async (held: HeldToken, response: Response): Promise<void> => {
 }
 
 export const createTransportFetch = (options: TransportFetchOptions): TransportFetch => {
-  const { held, lock, lockName, fetch: carry } = options
+  const { held, lock, lockName, fetch: carry, now } = options
   const forms = new WeakMap<object, { scope: AskedScope }>()
   const flights = new Map<string, Promise<Response>>()
+  /** The last one alone, whatever scope it was for: nobody asks for many. */
+  let refusal: { name: string; answer: Response; until: number } | undefined
 
   const ask = async (name: string, post: () => Promise<Response>): Promise<Response> => {
     try {
       const response = await lock(lockName, post)
       await keep(held, response)
+      refusal = isRefusal(response)
+        ? { name, answer: response.clone(), until: now() + rememberSeconds * 1000 }
+        : undefined
       return response
     } finally {
       flights.delete(name)
@@ -55,6 +71,7 @@ export const createTransportFetch = (options: TransportFetchOptions): TransportF
     const good = held.good(scope)
     if (good) return Response.json(good)
     const name = scope?.join(' ') ?? ''
+    if (refusal?.name === name && now() < refusal.until) return refusal.answer.clone()
     const flight = flights.get(name) ?? ask(name, post)
     flights.set(name, flight)
     return (await flight).clone()
@@ -69,7 +86,7 @@ export const createTransportFetch = (options: TransportFetchOptions): TransportF
       if (form) return token(form.scope, async () => carry(input, init))
       const response = await carry(input, init)
       const isRefused = response.status === 401 || response.status === 403
-      if (isRefused) held.refused(bearerOf(init?.headers))
+      if (isRefused) held.refused(bearerOf(init?.headers), challengedBy(response))
       return response
     },
   }

@@ -102,10 +102,39 @@ const guarded = (transport: Transport, authenticate: Authenticate): Transport =>
   })
 }
 
+/** What is used of Node's `process`, where there is one. */
+interface Program {
+  stdin: unknown
+  stderr: { write(text: string): unknown }
+  exit(code: number): never
+}
+
+const isProgram = (value: unknown): value is Program =>
+  typeof value === 'object' &&
+  value !== null &&
+  'stdin' in value &&
+  'stderr' in value &&
+  'exit' in value
+
+/** The program whose own standard input this transport reads: it is nothing but this server. */
+const programOf = (transport: Transport): Program | undefined => {
+  const program: unknown = Reflect.get(globalThis, 'process')
+  if (!isProgram(program)) return undefined
+  return Reflect.get(transport, '_stdin') === program.stdin ? program : undefined
+}
+
+/** For whoever has written the credentials, not for who has written the server. */
+const sentenceOf = (error: unknown): string => {
+  if (!isOAuthError(error)) return 'This server did not start: its token cannot be had right now.'
+  const { code, description } = error
+  return `This server did not start, since its credentials are not good: ${description ?? code} (${code})`
+}
+
 /**
  * Gives every request on stdio its caller, so that guarded tools work there as they do over HTTP. The
  * caller is verified before the server connects, and again for every request: a token that has been
- * revoked is refused from then on. Of a request that is refused, the client gets a JSON-RPC error.
+ * revoked is refused from then on. Of a request that is refused, the client gets a JSON-RPC error. A
+ * program that reads its own standard input and has no good token says so in one sentence, and exits 1.
  *
  * @returns the same server
  */
@@ -117,7 +146,12 @@ export const guardStdio = <Server extends { connect(transport: never): Promise<v
   const { connect } = server
   Object.defineProperty(server, 'connect', {
     value: async (transport: Transport): Promise<void> => {
-      await authenticate()
+      await authenticate().catch((error: unknown) => {
+        const program = programOf(transport)
+        if (!program) throw error
+        program.stderr.write(`${sentenceOf(error)}\n`)
+        program.exit(1)
+      })
       await Reflect.apply(connect, server, [guarded(transport, authenticate)])
     },
   })

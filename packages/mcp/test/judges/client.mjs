@@ -1,4 +1,4 @@
-/** The client that the conformance tool of the MCP project runs, once for each of its scenarios. */
+/** The client that the conformance tool of the MCP project judges, in one of its scenarios. */
 import { createAgent } from '@behalf/client'
 import { agentAuthProvider } from '@behalf/mcp/client'
 import {
@@ -8,14 +8,8 @@ import {
 } from '@modelcontextprotocol/client'
 import { createPerson } from './person.mjs'
 
-const { env, argv } = process
-const serverUrl = new URL(argv.at(-1))
-const scenario = env.MCP_CONFORMANCE_SCENARIO ?? ''
-const context = JSON.parse(env.MCP_CONFORMANCE_CONTEXT ?? '{}')
-const isModern = env.MCP_CONFORMANCE_PROTOCOL_VERSION === '2026-07-28'
-
 /** What an operator writes into a configuration, and the tool tells over the wire only. */
-const configured = async () => {
+const configured = async (serverUrl) => {
   const { href, origin, pathname } = serverUrl
   for (const path of [pathname, '']) {
     const response = await fetch(`${origin}/.well-known/oauth-protected-resource${path}`)
@@ -26,8 +20,8 @@ const configured = async () => {
   return { resource: href }
 }
 
-const createAgentProvider = async () => {
-  const { resource, issuer } = await configured()
+const createAgentProvider = async ({ serverUrl, context }) => {
+  const { resource, issuer } = await configured(serverUrl)
   const {
     client_id: clientId,
     client_secret: clientSecret,
@@ -39,17 +33,25 @@ const createAgentProvider = async () => {
   return agentAuthProvider({ agent: createAgent({ issuer, clientId, ...proof }), resource })
 }
 
-const isAgent = scenario.startsWith('auth/client-credentials')
-const isSignIn = scenario.startsWith('auth/') && !isAgent
-const createConfiguredPerson = async () => createPerson({ ...(await configured()), ...context })
-const person = isSignIn ? await createConfiguredPerson() : undefined
-const authProvider = isAgent ? await createAgentProvider() : person?.provider
+/** Nobody, an agent, or a person: the scenario says by its name whom it is about. */
+const createIdentity = async (run) => {
+  const { scenario, serverUrl, context } = run
+  if (scenario.startsWith('auth/client-credentials')) {
+    return { authProvider: await createAgentProvider(run) }
+  }
+  if (!scenario.startsWith('auth/')) return {}
+  const person = createPerson({ ...(await configured(serverUrl)), ...context })
+  return { person, authProvider: person.provider }
+}
 
-const connect = async () => {
+const connect = ({ serverUrl, version }, authProvider) => {
   const capabilities = { elicitation: { form: { applyDefaults: true } }, sampling: {}, roots: {} }
   const client = new Client(
     { name: 'judged', version: '1.0.0' },
-    { capabilities, versionNegotiation: { mode: isModern ? { pin: '2026-07-28' } : 'auto' } },
+    {
+      capabilities,
+      versionNegotiation: { mode: version === '2026-07-28' ? { pin: version } : 'auto' },
+    },
   )
   client.setRequestHandler('elicitation/create', () => ({
     action: 'accept',
@@ -61,7 +63,7 @@ const connect = async () => {
 }
 
 /** Signs the person in where the server asks for it, a few times at most. */
-const signedIn = async (work, transport) => {
+const signedIn = async (person, work, transport) => {
   for (let attempt = 0; attempt < 3; attempt += 1) {
     try {
       return await work()
@@ -73,26 +75,24 @@ const signedIn = async (work, transport) => {
   throw new Error('signed in three times, and still refused')
 }
 
-let connection
-await signedIn(
-  async () => {
-    connection = await connect()
-    await connection.open()
-  },
-  () => connection.transport,
-)
-const { client, transport } = connection
-const call = (name, args) =>
-  signedIn(
-    () => client.callTool({ name, arguments: args }),
-    () => transport,
-  )
-
-const { tools } = await signedIn(
-  () => client.listTools(),
-  () => transport,
-)
-const calls = context.toolCalls ?? tools.map(({ name }) => ({ name, arguments: { a: 5, b: 3 } }))
-for (const { name, arguments: args } of calls) await call(name, args)
-await transport.close()
-process.exit(0)
+/** @throws whatever the client throws, which some scenarios want to see */
+export const runScenario = async (run) => {
+  const { person, authProvider } = await createIdentity(run)
+  let connection
+  const transport = () => connection.transport
+  const doSignedIn = (work) => signedIn(person, work, transport)
+  try {
+    await doSignedIn(async () => {
+      connection = connect(run, authProvider)
+      await connection.open()
+    })
+    const { client } = connection
+    const { tools } = await doSignedIn(() => client.listTools())
+    const all = tools.map(({ name }) => ({ name, arguments: { a: 5, b: 3 } }))
+    for (const { name, arguments: args } of run.context.toolCalls ?? all) {
+      await doSignedIn(() => client.callTool({ name, arguments: args }))
+    }
+  } finally {
+    await connection?.transport.close().catch(() => undefined)
+  }
+}

@@ -1,12 +1,13 @@
 /** The conformance tool of the MCP project, against clients that use what this package gives them. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import * as fs from 'node:fs'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 
 const fileOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
@@ -22,7 +23,18 @@ const loader =
     : ['--import', fileOf('../../../../apps/auth-server/test/strangers/loader/register.mjs')]
 
 const folder = mkdtempSync(join(tmpdir(), 'behalf-conformance-client-'))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+let judged: ChildProcess
+let port: string
+beforeAll(async () => {
+  judged = spawn(process.execPath, [fileOf('judged.mjs')], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const [said] = await once(judged.stdout ?? judged, 'data')
+  port = String(said).trim()
+}, 120_000)
+afterAll(() => {
+  judged.kill()
+  rmSync(folder, { recursive: true, force: true })
+})
 
 interface Check {
   id: string
@@ -49,13 +61,17 @@ const readChecks = (results: string): Map<string, Check[]> => {
 
 const run = async (name: string, ...args: readonly string[]): Promise<Run> => {
   const results = join(folder, name)
-  const command = `${process.execPath} ${fileOf('client.mjs')}`
+  const command = `${process.execPath} ${fileOf('relay.mjs')}`
   // A scenario has 30 s unless told otherwise, and a busy machine starts many programs at once.
   const bounds = ['--timeout', '120000', '--output-dir', results]
   const child = spawn(
     process.execPath,
     [...loader, tool, 'client', '--command', command, ...args, ...bounds],
-    { cwd: folder, stdio: 'ignore', env: { PATH: process.env.PATH, NO_COLOR: '1' } },
+    {
+      cwd: folder,
+      stdio: 'ignore',
+      env: { PATH: process.env.PATH, NO_COLOR: '1', BEHALF_JUDGED_PORT: port },
+    },
   )
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
   return { code, checks: readChecks(results) }
