@@ -14,12 +14,14 @@ CREATE TABLE "accounts" (
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "accounts" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "attempts" (
 	"key_hash" text PRIMARY KEY NOT NULL,
 	"count" integer NOT NULL,
 	"ends_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "attempts" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "authorization_codes" (
 	"code_hash" text PRIMARY KEY NOT NULL,
 	"client_id" text NOT NULL,
@@ -39,6 +41,7 @@ CREATE TABLE "authorization_codes" (
 	"consumed_at" timestamp with time zone
 );
 --> statement-breakpoint
+ALTER TABLE "authorization_codes" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "authorization_requests" (
 	"request_hash" text PRIMARY KEY NOT NULL,
 	"kind" text NOT NULL,
@@ -51,6 +54,7 @@ CREATE TABLE "authorization_requests" (
 	"consumed_at" timestamp with time zone
 );
 --> statement-breakpoint
+ALTER TABLE "authorization_requests" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "budgets" (
 	"id" text PRIMARY KEY NOT NULL,
 	"tenant_id" text,
@@ -70,6 +74,7 @@ CREATE TABLE "budgets" (
 	CONSTRAINT "budgets_counts" CHECK ("budgets"."leases" >= 0 and "budgets"."requests_held" >= 0)
 );
 --> statement-breakpoint
+ALTER TABLE "budgets" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "clients" (
 	"client_id" text PRIMARY KEY NOT NULL,
 	"kind" text NOT NULL,
@@ -103,6 +108,7 @@ CREATE TABLE "clients" (
 	"deleted_at" timestamp with time zone
 );
 --> statement-breakpoint
+ALTER TABLE "clients" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "consents" (
 	"id" text PRIMARY KEY NOT NULL,
 	"subject" text NOT NULL,
@@ -119,6 +125,7 @@ CREATE TABLE "consents" (
 	"revoked_at" timestamp with time zone
 );
 --> statement-breakpoint
+ALTER TABLE "consents" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "delegation_rules" (
 	"id" text PRIMARY KEY NOT NULL,
 	"tenant_id" text,
@@ -132,6 +139,7 @@ CREATE TABLE "delegation_rules" (
 	"enabled" boolean DEFAULT true NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "delegation_rules" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "delegations" (
 	"id" text PRIMARY KEY NOT NULL,
 	"parent_id" text,
@@ -151,6 +159,7 @@ CREATE TABLE "delegations" (
 	"cause" text
 );
 --> statement-breakpoint
+ALTER TABLE "delegations" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "device_codes" (
 	"device_code_hash" text PRIMARY KEY NOT NULL,
 	"user_code_hash" text NOT NULL,
@@ -168,6 +177,7 @@ CREATE TABLE "device_codes" (
 	"approved" boolean
 );
 --> statement-breakpoint
+ALTER TABLE "device_codes" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "idempotency_keys" (
 	"client_id" text NOT NULL,
 	"key" text NOT NULL,
@@ -179,6 +189,7 @@ CREATE TABLE "idempotency_keys" (
 	CONSTRAINT "idempotency_keys_client_id_key_pk" PRIMARY KEY("client_id","key")
 );
 --> statement-breakpoint
+ALTER TABLE "idempotency_keys" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "invitations" (
 	"id" text PRIMARY KEY NOT NULL,
 	"tenant_id" text NOT NULL,
@@ -192,6 +203,7 @@ CREATE TABLE "invitations" (
 	CONSTRAINT "invitations_token_hash_unique" UNIQUE("token_hash")
 );
 --> statement-breakpoint
+ALTER TABLE "invitations" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "issuances" (
 	"jti" text PRIMARY KEY NOT NULL,
 	"parent_jti" text,
@@ -206,6 +218,7 @@ CREATE TABLE "issuances" (
 	"expires_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "issuances" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "leases" (
 	"id" text PRIMARY KEY NOT NULL,
 	"delegation_id" text NOT NULL,
@@ -229,6 +242,7 @@ CREATE TABLE "leases" (
 	CONSTRAINT "leases_not_negative" CHECK ("leases"."held" >= 0 and "leases"."requests_held" >= 0)
 );
 --> statement-breakpoint
+ALTER TABLE "leases" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "ledger_entries" (
 	"id" bigserial PRIMARY KEY NOT NULL,
 	"budget_ids" text[] NOT NULL,
@@ -240,6 +254,7 @@ CREATE TABLE "ledger_entries" (
 	"at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "ledger_entries" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "ledger_openings" (
 	"budget_id" text PRIMARY KEY NOT NULL,
 	"spent" bigint NOT NULL,
@@ -248,6 +263,7 @@ CREATE TABLE "ledger_openings" (
 	"last_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "ledger_openings" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "members" (
 	"id" text PRIMARY KEY NOT NULL,
 	"tenant_id" text NOT NULL,
@@ -256,6 +272,7 @@ CREATE TABLE "members" (
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "members" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "passkeys" (
 	"id" text PRIMARY KEY NOT NULL,
 	"user_id" text NOT NULL,
@@ -271,6 +288,7 @@ CREATE TABLE "passkeys" (
 	CONSTRAINT "passkeys_credential_id_unique" UNIQUE("credential_id")
 );
 --> statement-breakpoint
+ALTER TABLE "passkeys" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "refresh_tokens" (
 	"token_hash" text PRIMARY KEY NOT NULL,
 	"delegation_id" text NOT NULL,
@@ -285,12 +303,14 @@ CREATE TABLE "refresh_tokens" (
 	"successor_sealed" text
 );
 --> statement-breakpoint
+ALTER TABLE "refresh_tokens" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "registry_version" (
 	"only" boolean PRIMARY KEY DEFAULT true NOT NULL,
 	"version" bigint NOT NULL,
 	CONSTRAINT "registry_version_one_row" CHECK ("registry_version"."only")
 );
 --> statement-breakpoint
+ALTER TABLE "registry_version" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "request_minutes" (
 	"budget_id" text NOT NULL,
 	"minute" integer NOT NULL,
@@ -299,6 +319,7 @@ CREATE TABLE "request_minutes" (
 	CONSTRAINT "request_minutes_not_negative" CHECK ("request_minutes"."count" >= 0)
 );
 --> statement-breakpoint
+ALTER TABLE "request_minutes" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "reservations" (
 	"id" text PRIMARY KEY NOT NULL,
 	"delegation_id" text NOT NULL,
@@ -317,6 +338,7 @@ CREATE TABLE "reservations" (
 	CONSTRAINT "reservations_charged" CHECK ("reservations"."charged" between 0 and "reservations"."amount")
 );
 --> statement-breakpoint
+ALTER TABLE "reservations" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "resources" (
 	"resource" text PRIMARY KEY NOT NULL,
 	"tenant_id" text,
@@ -326,12 +348,14 @@ CREATE TABLE "resources" (
 	"registered_by" text DEFAULT 'config' NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "resources" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "retired_resources" (
 	"resource" text PRIMARY KEY NOT NULL,
 	"tenant_id" text,
 	"retired_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "retired_resources" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "revocations" (
 	"cursor" bigserial PRIMARY KEY NOT NULL,
 	"delegation_id" text NOT NULL,
@@ -341,6 +365,7 @@ CREATE TABLE "revocations" (
 	CONSTRAINT "revocations_delegation_id_unique" UNIQUE("delegation_id")
 );
 --> statement-breakpoint
+ALTER TABLE "revocations" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "sessions" (
 	"id" text PRIMARY KEY NOT NULL,
 	"token" text NOT NULL,
@@ -354,6 +379,7 @@ CREATE TABLE "sessions" (
 	CONSTRAINT "sessions_token_unique" UNIQUE("token")
 );
 --> statement-breakpoint
+ALTER TABLE "sessions" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "signing_keys" (
 	"kid" text PRIMARY KEY NOT NULL,
 	"alg" text NOT NULL,
@@ -363,6 +389,7 @@ CREATE TABLE "signing_keys" (
 	"active_from" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "signing_keys" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "sso_providers" (
 	"id" text PRIMARY KEY NOT NULL,
 	"issuer" text NOT NULL,
@@ -376,6 +403,7 @@ CREATE TABLE "sso_providers" (
 	CONSTRAINT "sso_providers_provider_id_unique" UNIQUE("provider_id")
 );
 --> statement-breakpoint
+ALTER TABLE "sso_providers" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "tenants" (
 	"tenant_id" text PRIMARY KEY NOT NULL,
 	"name" text NOT NULL,
@@ -387,10 +415,12 @@ CREATE TABLE "tenants" (
 	"metadata" text
 );
 --> statement-breakpoint
+ALTER TABLE "tenants" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "token_lifetimes" (
 	"seconds" integer PRIMARY KEY NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "token_lifetimes" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "two_factors" (
 	"id" text PRIMARY KEY NOT NULL,
 	"user_id" text NOT NULL,
@@ -401,6 +431,7 @@ CREATE TABLE "two_factors" (
 	"locked_until" timestamp with time zone
 );
 --> statement-breakpoint
+ALTER TABLE "two_factors" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "users" (
 	"id" text PRIMARY KEY NOT NULL,
 	"email" text NOT NULL,
@@ -416,6 +447,7 @@ CREATE TABLE "users" (
 	CONSTRAINT "users_email_unique" UNIQUE("email")
 );
 --> statement-breakpoint
+ALTER TABLE "users" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE TABLE "verifications" (
 	"id" text PRIMARY KEY NOT NULL,
 	"identifier_hash" text NOT NULL,
@@ -425,6 +457,7 @@ CREATE TABLE "verifications" (
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "verifications" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 ALTER TABLE "accounts" ADD CONSTRAINT "accounts_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "clients" ADD CONSTRAINT "clients_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "consents" ADD CONSTRAINT "consents_tenant_id_tenants_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("tenant_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -493,4 +526,26 @@ CREATE INDEX "sessions_user_id" ON "sessions" USING btree ("user_id");--> statem
 CREATE INDEX "sessions_expires_at" ON "sessions" USING btree ("expires_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "two_factors_user_id" ON "two_factors" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "verifications_identifier" ON "verifications" USING btree ("identifier_hash");--> statement-breakpoint
-CREATE INDEX "verifications_expires_at" ON "verifications" USING btree ("expires_at");
+CREATE INDEX "verifications_expires_at" ON "verifications" USING btree ("expires_at");--> statement-breakpoint
+CREATE VIEW "public"."tenant_clients" WITH (security_barrier = true) AS (
+    select c.client_id, c.kind, c.registered_by, c.agent_type, c.tenant_id, c.client_name,
+      c.token_endpoint_auth_method, c.grant_types, c.redirect_uris, c.scope, c.resources, c.agent_limits,
+      c.disabled, c.client_uri, c.logo_uri, c.policy_uri, c.tos_uri, c.contacts, c.created_at,
+      c.last_used_at, c.deleted_at
+    from clients c, (select current_setting('behalf.tenant_id', true) as tenant_id) as mine
+    where c.tenant_id = mine.tenant_id);--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "budgets" AS PERMISSIVE FOR SELECT TO public USING (tenant_id = current_setting('behalf.tenant_id', true));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "consents" AS PERMISSIVE FOR SELECT TO public USING (tenant_id = current_setting('behalf.tenant_id', true));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "delegation_rules" AS PERMISSIVE FOR SELECT TO public USING (tenant_id = current_setting('behalf.tenant_id', true));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "delegations" AS PERMISSIVE FOR SELECT TO public USING (tenant_id = current_setting('behalf.tenant_id', true));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "issuances" AS PERMISSIVE FOR SELECT TO public USING (tenant_id = current_setting('behalf.tenant_id', true));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "leases" AS PERMISSIVE FOR SELECT TO public USING (exists (select from delegations d where d.id = leases.delegation_id));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "ledger_entries" AS PERMISSIVE FOR SELECT TO public USING (exists (select from budgets b where b.id = any(ledger_entries.budget_ids)));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "ledger_openings" AS PERMISSIVE FOR SELECT TO public USING (exists (select from budgets b where b.id = ledger_openings.budget_id));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "members" AS PERMISSIVE FOR SELECT TO public USING (tenant_id = current_setting('behalf.tenant_id', true));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "request_minutes" AS PERMISSIVE FOR SELECT TO public USING (exists (select from budgets b where b.id = request_minutes.budget_id));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "reservations" AS PERMISSIVE FOR SELECT TO public USING (exists (select from delegations d where d.id = reservations.delegation_id));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "resources" AS PERMISSIVE FOR SELECT TO public USING (tenant_id = current_setting('behalf.tenant_id', true));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "revocations" AS PERMISSIVE FOR SELECT TO public USING (exists (select from delegations d where d.id = revocations.delegation_id));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "tenants" AS PERMISSIVE FOR SELECT TO public USING (tenant_id = current_setting('behalf.tenant_id', true));--> statement-breakpoint
+CREATE POLICY "one_tenant" ON "users" AS PERMISSIVE FOR SELECT TO public USING (exists (select from members m where m.user_id = users.id));

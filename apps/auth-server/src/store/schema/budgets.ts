@@ -148,17 +148,17 @@ export const requestMinutes = pgTable(
 export const ledgerEntries = pgTable(
   'ledger_entries',
   {
-  id: bigserial('id', { mode: 'bigint' }).primaryKey(),
-  /** All that moved together: the path from the tenant down. */
-  budgetIds: text('budget_ids').array().notNull(),
-  /** The reservation, the lease or the budget that it is about. */
-  ref: text('ref').notNull(),
-  kind: text('kind').notNull(),
-  spent: microUsd('spent').notNull(),
-  held: microUsd('held').notNull(),
-  /** The new cap, where that is what changed. */
-  cap: microUsd('cap'),
-  at: at('at').notNull(),
+    id: bigserial('id', { mode: 'bigint' }).primaryKey(),
+    /** All that moved together: the path from the tenant down. */
+    budgetIds: text('budget_ids').array().notNull(),
+    /** The reservation, the lease or the budget that it is about. */
+    ref: text('ref').notNull(),
+    kind: text('kind').notNull(),
+    spent: microUsd('spent').notNull(),
+    held: microUsd('held').notNull(),
+    /** The new cap, where that is what changed. */
+    cap: microUsd('cap'),
+    at: at('at').notNull(),
   },
   () => [readByBudget('any(ledger_entries.budget_ids)')],
 )
@@ -167,12 +167,12 @@ export const ledgerEntries = pgTable(
 export const ledgerOpenings = pgTable(
   'ledger_openings',
   {
-  budgetId: text('budget_id').primaryKey(),
-  spent: microUsd('spent').notNull(),
-  held: microUsd('held').notNull(),
-  /** How many there were, and when the last of them was. */
-  entries: bigint('entries', { mode: 'bigint' }).notNull(),
-  lastAt: at('last_at').notNull(),
+    budgetId: text('budget_id').primaryKey(),
+    spent: microUsd('spent').notNull(),
+    held: microUsd('held').notNull(),
+    /** How many there were, and when the last of them was. */
+    entries: bigint('entries', { mode: 'bigint' }).notNull(),
+    lastAt: at('last_at').notNull(),
   },
   () => [readByBudget('ledger_openings.budget_id')],
 )
