@@ -27,6 +27,11 @@ const adminConfig = {
     admin('root'),
     admin('acme-admin', { tenant_id: 'acme' }),
     admin('globex-admin', { tenant_id: 'globex' }),
+    {
+      client_id: 'everybodys-server',
+      kind: 'resource_server',
+      client_secret: secretOf('everybodys-server'),
+    },
   ],
 }
 
@@ -387,13 +392,15 @@ describe('the tenant', () => {
   })
 
   test('of a resource is that of whoever serves it', async () => {
-    for (const client_id of ['globex-docs-server', 'nobody']) {
+    for (const client_id of ['globex-docs-server', 'everybodys-server', 'nobody']) {
       const answer = await call('acme-admin', 'POST', '', { ...described(), client_id })
       expect([answer.status, answer.body.error_detail]).toEqual([400, 'unknown_resource_server'])
     }
     const more = { tenant_id: 'acme', client_id: 'globex-docs-server' }
     const across = await call('root', 'POST', '', { ...described(), ...more })
     expect(across.body.error_detail).toBe('unknown_resource_server')
+    const home = { tenant_id: 'acme', client_id: 'everybodys-server' }
+    expect(await add('root', home)).toMatchObject(home)
     const agent = await call('acme-admin', 'POST', '', { ...described(), client_id: 'loner' })
     expect(agent.body.error_detail).toBe('not_a_resource_server')
   })
