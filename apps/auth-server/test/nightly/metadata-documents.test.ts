@@ -9,7 +9,8 @@ import { allAtOnce } from './pace.js'
 const count = 10_000
 /** All documents that are read within a minute, of whatever site. */
 const perMinute = 600
-const maxGrowthMiB = 100
+/** However busy the machine is: what is in time is not the question here. */
+const timeLimitMs = 10_000
 
 const unlimited = 1_000_000_000
 const config = {
@@ -25,7 +26,7 @@ const config = {
 let host: DocumentHost
 let server: TestServer
 beforeAll(async () => {
-  host = await openDocumentHost()
+  host = await openDocumentHost(timeLimitMs)
   server = await openTestServer({ config, documentNetwork: host.network })
 })
 afterAll(async () => {
@@ -41,12 +42,9 @@ const kept = async (): Promise<number> => {
   return Number(row?.n)
 }
 
-const heapMiB = (): number => process.memoryUsage().heapUsed / 2 ** 20
-
 test('ten thousand clients that nobody knows leave behind a few, and after an hour none', async () => {
   const statuses = new Map<number, number>()
   const startedAt = Date.now()
-  const before = heapMiB()
   await allAtOnce(count, 8, async (index) => {
     // Each a site of its own, so that no site is asked for too much.
     const client_id = `https://n${index}.github.io/client.json`
@@ -57,15 +55,10 @@ test('ten thousand clients that nobody knows leave behind a few, and after an ho
   })
   const minutes = Math.ceil((Date.now() - startedAt) / 60_000) + 1
   const rows = await kept()
-  console.log(
-    `${rows} kept of ${count};`,
-    Object.fromEntries(statuses),
-    `${(heapMiB() - before).toFixed()} MiB more`,
-  )
+  console.log(`${rows} kept of ${count};`, Object.fromEntries(statuses))
   expect([...statuses.keys()].toSorted()).toEqual([303, 429])
   expect(rows).toBe(host.requests.length)
   expect(rows).toBeLessThanOrEqual(perMinute * minutes)
-  expect(heapMiB() - before).toBeLessThan(maxGrowthMiB)
   server.clock.advance(3601)
   await reapClients(server.deps)
   expect(await kept()).toBe(0)

@@ -24,7 +24,10 @@ export const atRate = async <T>(
   for (let index = 0; index < perSecond * seconds; index += 1) {
     const early = begun + (index * 1000) / perSecond - performance.now()
     if (early > 1) await sleep(early)
-    all.push(timed(index))
+    const one = timed(index)
+    // Looked at below; until then it is not unhandled.
+    one.catch(() => {})
+    all.push(one)
   }
   return Promise.all(all)
 }

@@ -12,6 +12,7 @@ export const cpuSeconds = (pid: number): number => ask(pid, 'cputimes')
 
 const bare = `
   const server = require('node:http').createServer((_, response) => response.end())
+  server.keepAliveTimeout = 120_000
   server.listen(0, '127.0.0.1', () => console.log(server.address().port))`
 
 /** A process that only answers: how long that takes is what the machine is worth at the moment. */
