@@ -63,8 +63,15 @@ export interface NodeStream {
 const isChunk = (value: unknown): value is Uint8Array | string =>
   typeof value === 'string' || value instanceof Uint8Array
 
-/** What a middleware has compressed has no events in it that could be read. */
-const isCoded = (response: NodeStream): boolean => Boolean(response.getHeader?.('content-encoding'))
+/**
+ * What a middleware has compressed has no events in it that could be read, and an answer of another type
+ * may be no text at all. A type that was written with the status shows nowhere.
+ */
+const isOther = (response: NodeStream): boolean => {
+  const type = response.getHeader?.('content-type')
+  const isOfOtherType = type !== undefined && !isEventStream(String(type))
+  return isOfOtherType || Boolean(response.getHeader?.('content-encoding'))
+}
 
 type Write = (...args: unknown[]) => unknown
 
@@ -80,14 +87,14 @@ const filterWrites = (response: NodeStream, keeps: OpenStream['keeps']): void =>
     Object.defineProperty(response, name, { value, configurable: true, writable: true })
   }
   replace('write', (chunk, ...rest) => {
-    if (!isChunk(chunk) || isCoded(response))
+    if (!isChunk(chunk) || isOther(response))
       return Reflect.apply(write, response, [chunk, ...rest])
     // An empty piece still calls back, and says when there is room for more.
     return Reflect.apply(write, response, [filter.push(chunk), ...rest.filter(isWrite)])
   })
   replace('end', (...args) => {
     const [chunk, ...rest] = args
-    if (isCoded(response)) return Reflect.apply(end, response, args)
+    if (isOther(response)) return Reflect.apply(end, response, args)
     const left = `${isChunk(chunk) ? filter.push(chunk) : ''}${filter.flush()}`
     const done = isChunk(chunk) ? rest : args
     return Reflect.apply(end, response, [...(left === '' ? [] : [left]), ...done.filter(isWrite)])
