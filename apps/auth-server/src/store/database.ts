@@ -107,8 +107,15 @@ const reconnectSeconds = 0.25
 
 const reportTimeoutMs = 5000
 
-/** A page of a listing is read sooner than workers for it are started, or machine code is made. */
-const smallPlans = { max_parallel_workers_per_gather: 0, jit: 'off' }
+/**
+ * A page of a listing is read sooner than workers for it are started, or machine code is made. How much of
+ * a table is alive, only the time of the question says: a plan for any time would read all of it.
+ */
+const smallPlans = {
+  max_parallel_workers_per_gather: 0,
+  jit: 'off',
+  plan_cache_mode: 'force_custom_plan',
+}
 
 /** Milliseconds. What cannot be done now is done at the next turn. */
 const backgroundTimeouts = { statement_timeout: 10_000, lock_timeout: 1000 }

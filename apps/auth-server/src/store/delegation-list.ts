@@ -43,15 +43,22 @@ const reachableFrom = (start: string): string => `
 
 const order = 'order by d.created_at desc, d.id desc limit $2::int'
 
-/** Those without an end come in the order of their index; those with one are few, and sorted. */
-const fromAll = (columns: string, conditions: string): string => `
-  select * from (
-    (select ${columns} from delegations d
-      where d.revoked_at is null and d.expires_at is null and ${conditions} ${order})
-    union all
-    (select ${columns} from delegations d
-      where d.revoked_at is null and d.expires_at > $1::text::timestamptz and ${conditions} ${order})
+/**
+ * Those without an end come in the order of their index; those with one are few, and sorted. Only then is
+ * it asked what stands above them, for as many as the page takes: `offset 0` keeps PostgreSQL to that.
+ */
+const fromAll = (columns: string, conditions: string): string => {
+  const part = (end: string): string => `
+    (select * from (
+      select ${columns} from delegations d
+      where d.revoked_at is null and ${end} and ${conditions}
+      order by d.created_at desc, d.id desc offset 0
+    ) d where ${nothingAboveEnded} ${order})`
+  return `
+  select * from (${part('d.expires_at is null')}
+    union all ${part('d.expires_at > $1::text::timestamptz')}
   ) d ${order}`
+}
 
 /**
  * Whoever asks for a subject or an actor wants few of the tenant's: said in this way, the tenant is no
@@ -75,7 +82,7 @@ export const listStatement = (
 ): Statement => {
   const params: unknown[] = [now.toISOString(), limit]
   const param = (value: string): string => `$${params.push(value)}::text`
-  const conditions = [nothingAboveEnded]
+  const conditions: string[] = []
   conditions.push(ofTenant(tenantId, subject ?? actor, param))
   if (subject !== undefined) conditions.push(`d.subject = ${param(subject)}`)
   if (actor !== undefined) conditions.push(`d.actor = ${param(actor)}`)
@@ -90,7 +97,7 @@ export const listStatement = (
   }
   const all = conditions.join(' and ')
   const reached = (start: string): string => `${reachableFrom(start)}
-    select ${columns} from delegations d where d.id in (select id from reached) and ${notEnded} and ${all} ${order}`
+    select ${columns} from delegations d where d.id in (select id from reached) and ${isLive} and ${all} ${order}`
   if (under !== undefined) return { text: reached(`select ${param(under)} as id`), params }
   if (!me) return { text: fromAll(columns, all), params }
   const held = `select d.id from delegations d where d.actor = ${me} and ${notEnded}
