@@ -7,4 +7,7 @@ export default defineConfig({
   platform: 'node',
   sourcemap: true,
   clean: true,
+  // Node reads the 180 kB of its package.json again for each of its hundreds of files: from Node 24 on that takes
+  // half a second and 200 MB.
+  noExternal: [/^drizzle-orm/],
 })

@@ -147,6 +147,7 @@ describe('a consent', () => {
     granted: { [docs]: ['docs:read'] },
     issuer,
     limits: { costBudget: 5_000_000n },
+    client_limits: {},
   }
   const agree = (name: string, days: number | undefined, granted = agreement.granted) => {
     const expires_at =

@@ -1,13 +1,6 @@
 /** One database, two kinds: PGlite for a single process, PostgreSQL for any number of them. */
-import { mkdirSync } from 'node:fs'
-import { PGlite } from '@electric-sql/pglite'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
-import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
-import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js'
-import postgres from 'postgres'
-import { holdDataFolder } from './data-folder.js'
-import { migratePglite, migratePostgres } from './migrate.js'
-import * as schema from './schema.js'
+import type * as schema from './schema.js'
 
 export type Drizzle = PgDatabase<PgQueryResultHKT, typeof schema>
 export type Row = Record<string, unknown>
@@ -58,188 +51,20 @@ export interface OpenDatabaseOptions {
   isMigrated?: boolean | undefined
 }
 
-/** @param url `postgres://…`, `pglite:PATH` or `memory:` */
+/**
+ * The code of the other kind is not loaded.
+ *
+ * @param url `postgres://…`, `pglite:PATH` or `memory:`
+ */
 export const openDatabase = async (
   url: string,
   { isMigrated = false }: OpenDatabaseOptions = {},
 ): Promise<Database> => {
-  if (url === 'memory:') return openPglite(undefined)
-  if (url.startsWith('pglite:')) return openPglite(url.slice('pglite:'.length))
+  if (url === 'memory:' || url.startsWith('pglite:')) {
+    const { openPglite } = await import('./pglite.js')
+    return openPglite(url === 'memory:' ? undefined : url.slice('pglite:'.length))
+  }
+  const { migratePostgres, openPostgres } = await import('./postgres.js')
   if (!isMigrated) await migratePostgres(url)
   return openPostgres(url)
-}
-
-const openPglite = async (path: string | undefined): Promise<Database> => {
-  if (path) mkdirSync(path, { recursive: true, mode: 0o700 })
-  const release = path ? holdDataFolder(path) : () => {}
-  const pglite = path ? new PGlite(`${path}/data`) : new PGlite()
-  const run: Query = async (text, params) => (await pglite.query<Row>(text, params)).rows
-  const drizzle = drizzlePglite(pglite, { schema })
-  await migratePglite(drizzle)
-  return {
-    drizzle,
-    urgent: drizzle,
-    read: run,
-    report: run,
-    background: run,
-    write: run,
-    writeAfter: (first, second) =>
-      pglite.transaction(async (transaction) => {
-        await transaction.query(first.text, first.params)
-        return (await transaction.query<Row>(second.text, second.params)).rows
-      }),
-    ledger: (work) =>
-      pglite.transaction(async (transaction) => {
-        const run: Query = async (text, params) => (await transaction.query<Row>(text, params)).rows
-        const { result, written } = await work(run)
-        await written
-        return result
-      }),
-    close: async () => {
-      await pglite.close()
-      release()
-    },
-  }
-}
-
-/** Left alone, the driver waits up to twenty seconds between attempts, and so does every request. */
-const reconnectSeconds = 0.25
-
-const reportTimeoutMs = 5000
-
-/**
- * A page of a listing is read sooner than workers for it are started, or machine code is made. How much of
- * a table is alive, only the time of the question says: a plan for any time would read all of it.
- */
-const smallPlans = {
-  max_parallel_workers_per_gather: 0,
-  jit: 'off',
-  plan_cache_mode: 'force_custom_plan',
-}
-
-/** Milliseconds. What cannot be done now is done at the next turn. */
-const backgroundTimeouts = { statement_timeout: 10_000, lock_timeout: 1000 }
-/** Seconds. */
-const backgroundIdle = 30
-
-/**
- * A server that hangs with the ledger in its hands must not stop the others: PostgreSQL takes it away,
- * and who waits for too long is told to come again. Milliseconds.
- */
-const ledgerTimeouts = { idle_in_transaction_session_timeout: 5000, lock_timeout: 7500 }
-
-/**
- * All that the ledger looks for has a key. For small tables the planner would rather read all of them,
- * or all of an index, and hot rows bloat both. It need not think about it more than once.
- */
-const byKey = {
-  enable_seqscan: 'off',
-  enable_mergejoin: 'off',
-  enable_hashjoin: 'off',
-  plan_cache_mode: 'force_generic_plan',
-}
-
-const never = new Promise<never>(() => {})
-
-/**
- * When its connection is lost the driver makes the transaction fail and uses what is left of it for the
- * next: whatever the lost one would still say, a rollback as well, must not be heard there.
- */
-const inTransaction = async <T>(
-  client: postgres.Sql,
-  prepared: (client: Pick<postgres.Sql, 'unsafe'>) => Query,
-  work: (query: Query) => Promise<Written<T>>,
-): Promise<T> => {
-  let isOver = false
-  let written: Promise<unknown> = Promise.resolve()
-  const run = async (query: Query): Promise<T> => {
-    const done = await work((text, params) => (isOver ? never : query(text, params)))
-    written = done.written
-    // Waited for below; here only so that nobody calls it unhandled until then.
-    written.catch(() => {})
-    return done.result
-  }
-  const unlessOver = (ended: () => Promise<T>): Promise<T> => (isOver ? never : ended())
-  try {
-    const result = await client.begin((transaction) => {
-      const running = run(prepared(transaction))
-      const settled = (): Promise<T> => unlessOver(() => running)
-      return running.then(settled, settled)
-    })
-    await written
-    return result as T
-  } finally {
-    isOver = true
-  }
-}
-
-/** Sent one behind the other, and the commit behind both: PostgreSQL begins the second when the first is done. */
-const bothOf =
-  (first: Statement, second: Statement) =>
-  async (query: Query): Promise<Written<{ rows: Promise<Row[]> }>> => {
-    const done = query(first.text, first.params)
-    const rows = query(second.text, second.params)
-    rows.catch(() => {})
-    return { result: { rows }, written: Promise.all([done, rows]) }
-  }
-
-/** Opened when they are first needed. */
-const pools = {
-  transactions: 10,
-  reads: 2,
-  writes: 1,
-  ledger: 3,
-  urgent: 2,
-  reports: 1,
-  background: 1,
-}
-
-/** At most, of one process to PostgreSQL. */
-export const connectionsPerProcess = Object.values(pools).reduce((sum, max) => sum + max, 0)
-
-/**
- * Reads are pipelined over two connections, which takes a quarter of the CPU of a pool of ten.
- * Writes have their own, since everything behind a commit waits for it. Drizzle gets a client for
- * itself: it replaces the date parsers of the one it is given.
- */
-const openPostgres = (url: string): Database => {
-  const backoff = () => reconnectSeconds
-  const options = { onnotice: () => {}, connect_timeout: 5, idle_timeout: 0, backoff }
-  const transactions = postgres(url, { ...options, max: pools.transactions })
-  const reads = postgres(url, { ...options, max: pools.reads })
-  const writes = postgres(url, { ...options, max: pools.writes })
-  // While one commits the next waits for its locks, and a third has begun: no batch waits for a round trip.
-  const ledger = postgres(url, {
-    ...options,
-    max: pools.ledger,
-    connection: { ...ledgerTimeouts, ...byKey },
-  })
-  const urgent = postgres(url, { ...options, max: pools.urgent })
-  const connection = { statement_timeout: reportTimeoutMs, ...smallPlans }
-  const reports = postgres(url, { ...options, max: pools.reports, connection })
-  const slow = postgres(url, {
-    ...options,
-    max: pools.background,
-    idle_timeout: backgroundIdle,
-    connection: { ...backgroundTimeouts, ...byKey },
-  })
-  const prepared =
-    (client: Pick<postgres.Sql, 'unsafe'>): Query =>
-    (text, params) =>
-      client.unsafe(text, params as postgres.ParameterOrJSON<never>[], { prepare: true })
-  return {
-    drizzle: drizzlePostgres(transactions, { schema }),
-    urgent: drizzlePostgres(urgent, { schema }),
-    read: prepared(reads),
-    report: prepared(reports),
-    background: prepared(slow),
-    write: prepared(writes),
-    writeAfter: async (first, second) =>
-      (await inTransaction(writes, prepared, bothOf(first, second))).rows,
-    ledger: (work) => inTransaction(ledger, prepared, work),
-    close: async () => {
-      const clients = [transactions, reads, writes, ledger, urgent, reports, slow]
-      await Promise.all(clients.map((client) => client.end({ timeout: 5 })))
-    },
-  }
 }

@@ -42,8 +42,6 @@ export interface UnderBudgets {
 const columnList = `id, lineage, tenant_id, subject, actor, act, scope, resources, limits, budget_ids,
   expires_at, revoked_at, parent_id, rule_ids, created_at`
 
-const columns = `select ${columnList} from delegations`
-
 const byIds = `select ${columnList}, ${asOfColumn} from delegations where id = any($1::text[])`
 
 const parse = (row: Row): Delegation => {

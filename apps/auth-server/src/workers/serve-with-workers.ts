@@ -5,7 +5,7 @@
 
 import type { Logger } from 'pino'
 import { prepareServer, type RunningServer, type ServerToStart } from '../server.js'
-import { connectionsPerProcess } from '../store/database.js'
+import { connectionsPerProcess } from '../store/postgres.js'
 import { createForks } from './fork-worker.js'
 import { superviseWorkers } from './supervisor.js'
 
