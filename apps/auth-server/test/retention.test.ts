@@ -1,5 +1,6 @@
 /** History is kept for as long as the file says, and then forgotten without anything that lives. */
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { parseConfig } from '../src/config.js'
 import { decode, openTestServer, type TestServer } from './harness.js'
 import { failures, open, renew } from './lease-fixtures.js'
 import { budget, delegationOf, lend, reserve, settle } from './ledger-fixtures.js'
@@ -98,6 +99,15 @@ test('null is for ever', async () => {
   expect([...gone.keys()].sort()).toEqual(['idempotency_keys', 'refresh_tokens'])
   expect(await countOf(other, 'issuances')).toBe(before)
   expect(await countOf(other, 'delegations', 'expires_at is not null')).toBe(1)
+})
+
+test('less than a week is refused: a late report or a retry may still refer to it', () => {
+  const parse = (days: unknown) =>
+    parseConfig(JSON.stringify({ retention: { tokens_days: days } }), {})
+  for (const days of [6, 0, -1, 7.5, '730', 36_501]) {
+    expect(() => parse(days)).toThrow('retention.tokens_days')
+  }
+  expect(parse(7).retention?.tokens_days).toBe(7)
 })
 
 describe('what an agent has spent', () => {
