@@ -19,10 +19,10 @@ const files = readdirSync(server, { recursive: true })
 
 /** What only programs are told, in JSON. Every other file may be on the way to a page. */
 const ofPrograms = [
-  /^(budgets|delegations|grants)\//,
+  /^(budgets|delegations|grants|resources)\//,
   /^endpoints\/(auth|ledger|token|introspect|par|revocation-feed|health|userinfo)\.ts$/,
   /^middleware\/(authenticate-\w+|bearer-token|limit-clients|limit-registrations)\.ts$/,
-  /^registration\/(admin-\w+|client-configuration|dynamic-registration|list-clients)\.ts$/,
+  /^registration\/(admin-\w+|client-configuration|dynamic-registration|list-clients|page-query)\.ts$/,
   /^(authorization\/redeem-code|device\/start-device|rate-limits\/failed-authentications)\.ts$/,
   /^(app|issue-tokens|store\/ledger|verify-access-token)\.ts$/,
 ]
