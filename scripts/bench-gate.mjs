@@ -16,10 +16,14 @@ npm run bench:gate -- --update   writes there what is measured, for this Node
 
 const say = (line) => process.stdout.write(`${line}\n`)
 
-/** Once more when it surprises: a neighbour may have been busy. */
+const maxRuns = 3
+
+/** Again when it surprises: a neighbour may have been busy. */
 const measure = async (run, committed) => {
   const ratios = [await run()]
-  if (isSurprise(judgeAll(ratios, committed))) ratios.push(await run())
+  while (ratios.length < maxRuns && isSurprise(judgeAll(ratios, committed))) {
+    ratios.push(await run())
+  }
   return ratios
 }
 

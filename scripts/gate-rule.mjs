@@ -16,7 +16,7 @@ export const judge = (ratio, committed) => {
   return 'kept'
 }
 
-/** What was measured twice, because the first time was a surprise, has to surprise twice. */
+/** What was measured again, because it was a surprise, has to surprise each time. */
 export const judgeAll = (ratios, committed) => {
   const verdicts = new Set(ratios.map((ratio) => judge(ratio, committed)))
   return verdicts.size === 1 ? [...verdicts][0] : 'kept'
@@ -38,7 +38,7 @@ const asText = (ratio) => ratio.toFixed(2)
 export const verdictLine = (name, ratios, committed) => {
   const verdict = judgeAll(ratios, committed)
   const mark = verdict === 'slower' ? '✗' : '✓'
-  const times = ratios.map(asText).join(' and ')
+  const times = ratios.map(asText).join(', ')
   return `${mark} ${name}: ${times} x the floor, ${said[verdict](committed && asText(committed))}`
 }
 

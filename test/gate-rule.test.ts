@@ -57,7 +57,7 @@ describe('a surprise', () => {
 describe('the line for people', () => {
   test('names both figures, and fails only what is slower', () => {
     expect(verdictLine('token', [2.5, 2.6], 2)).toBe(
-      '✗ token: 2.50 and 2.60 x the floor, slower by more than 20 % than the committed 2.00',
+      '✗ token: 2.50, 2.60 x the floor, slower by more than 20 % than the committed 2.00',
     )
     expect(verdictLine('token', [2.123], 2)).toBe('✓ token: 2.12 x the floor, as committed, 2.00')
     expect(verdictLine('token', [1, 1.1], 2)).toMatch(/^✓ token: .*--update/)

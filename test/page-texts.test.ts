@@ -32,6 +32,7 @@ const ofApplications = new Set([
   'bad_signature',
   'consent_denied',
   'consent_required',
+  'dpop_not_supported',
   'grant_type_not_allowed',
   'login_required',
   'malformed_code_challenge',

@@ -107,6 +107,7 @@ import { limitRegistrations, requireInitialAccess } from './middleware/limit-reg
 import { noStore } from './middleware/no-store.js'
 import { onError } from './middleware/on-error.js'
 import { readForm, readJson, readJsonObject } from './middleware/read-body.js'
+import { refuseDpop } from './middleware/refuse-dpop.js'
 import { knownAddress, remoteAddress } from './middleware/remote-address.js'
 
 const allow = (methods: string): MiddlewareHandler =>
@@ -147,6 +148,7 @@ export const createApp = (deps: Deps) => {
   const forTokens = [
     pages,
     noStore,
+    refuseDpop,
     readForm,
     authenticateClient(deps, decidesOnRegistryAlone),
   ] as const
@@ -165,7 +167,14 @@ export const createApp = (deps: Deps) => {
 
   // What waits is kept, for somebody who may never come, and a client may have to be read first.
   const fewPushed = limitAddresses(deps, 'par', (c) => knownAddress(c, proxy))
-  const pushed = [pages, noStore, fewPushed, ...form, limitClients(deps, 'par')] as const
+  const pushed = [
+    pages,
+    noStore,
+    refuseDpop,
+    fewPushed,
+    ...form,
+    limitClients(deps, 'par'),
+  ] as const
   post(`${base}/par`, ...pushed, parEndpoint(deps))
   // Any site may send somebody here by a form; what is decided is decided on the pages behind it.
   const authorize = authorizeEndpoint(deps)

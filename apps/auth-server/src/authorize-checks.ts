@@ -16,6 +16,7 @@ import {
   type Sender,
 } from './authorization/request.js'
 import type { Deps } from './deps.js'
+import { dpopNotSupported } from './dpop.js'
 import type { Form } from './form.js'
 import { requestedTargets } from './grants/target.js'
 import { findClient } from './registration/find-client.js'
@@ -98,6 +99,12 @@ const refuseRequestObject: Check = (form) => {
   throw refuseAs('invalid_request_uri', 'request_uri cannot stand here.', 'nested_request_uri')
 }
 
+/** RFC 9449 §10: the code, and what it buys, would be bound to this key. */
+const refuseDpopKey: Check = (form) => {
+  if (form.get('dpop_jkt') === undefined) return nothing
+  throw dpopNotSupported()
+}
+
 /** RFC 9700 §2.1.2: nothing but a code, and the code in the query. */
 const requireCode: Check = (form) => {
   const type = form.get('response_type')
@@ -176,6 +183,7 @@ const readLoginHint: Check = (form) => {
 const checks: readonly Check[] = [
   requireCodeGrant,
   refuseRequestObject,
+  refuseDpopKey,
   requireCode,
   requirePKCE,
   readNonce,

@@ -19,6 +19,7 @@ const known = [
   'prompt',
   'max_age',
   'login_hint',
+  'dpop_jkt',
   'nonce',
   'request',
   'request_uri',
