@@ -5,6 +5,7 @@ import { eq, sql } from 'drizzle-orm'
 import type { Budget, MinuteCount } from '../budgets/book.js'
 import { periodId } from '../budgets/periods.js'
 import { minuteOf, windowMinutes } from '../budgets/rolling-hour.js'
+import { batchRows } from './batch-rows.js'
 import type { Database, Drizzle, Row } from './database.js'
 import { budgetColumns, toBudget, toMinute } from './ledger-page.js'
 import { recallLeases } from './revocations.js'
@@ -71,14 +72,13 @@ export const budgetsStore = ({ read, report, drizzle }: Database) => {
     (await read(text, [now.toISOString(), limit])).map(({ id }) => String(id))
   return {
     /** In the order asked for; those that there are not are left out. */
-    find: async (wanted: readonly string[]): Promise<Budget[]> => {
-      const rows = await read(
-        `select ${budgetColumns} from budgets where id = any($1::text[])
-         order by array_position($1::text[], id)`,
-        [wanted],
-      )
-      return rows.map(toBudget)
-    },
+    find: batchRows(
+      async (wanted) =>
+        (
+          await read(`select ${budgetColumns} from budgets where id = any($1::text[])`, [wanted])
+        ).map(toBudget),
+      ({ id }: Budget) => id,
+    ),
 
     minutes: async (wanted: readonly string[], now: Date): Promise<MinuteCount[]> => {
       const rows = await read(

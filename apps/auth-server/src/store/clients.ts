@@ -2,7 +2,7 @@
 import { type AgentLimits, agentLimitsSchema } from '@behalf/protocol'
 import { sql } from 'drizzle-orm'
 import { apiScopes } from '../api-scopes.js'
-import { createBatch } from './batch.js'
+import { batchRows } from './batch-rows.js'
 import type { Database, Drizzle, Row } from './database.js'
 import { asOfColumn } from './registry-version.js'
 import { type ClientKind, type Registrant, clients as table } from './schema.js'
@@ -85,20 +85,14 @@ const parse = (row: Row): Client => {
 }
 
 export const clientsStore = ({ read }: Database) => {
-  const findMany = async (clientIds: readonly string[]): Promise<Client[]> =>
-    (await read(`${columns} where c.client_id = any($1::text[])`, [clientIds])).map(parse)
-
-  const flush = async (clientIds: string[]): Promise<{ client: Client | undefined }[]> => {
-    const clients = await findMany([...new Set(clientIds)])
-    const byId = new Map(clients.map((client) => [client.client_id, client]))
-    return clientIds.map((clientId) => ({ client: byId.get(clientId) }))
-  }
-  const batched = createBatch(flush)
-
+  const findMany = batchRows(
+    async (clientIds) =>
+      (await read(`${columns} where c.client_id = any($1::text[])`, [clientIds])).map(parse),
+    ({ client_id }) => client_id,
+  )
   return {
     findMany,
-    /** Requests of one moment share a statement. It starts after the last of them, so none is stale. */
-    find: async (clientId: string): Promise<Client | undefined> => (await batched(clientId)).client,
+    find: async (clientId: string): Promise<Client | undefined> => (await findMany([clientId]))[0],
   }
 }
 

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Actor, type AgentLimits, agentLimitsClaim, agentLimitsSchema } from '@behalf/protocol'
 import { and, eq, isNull } from 'drizzle-orm'
-import { createBatch } from './batch.js'
+import { batchRows } from './batch-rows.js'
 import { setBudget } from './budgets.js'
 import type { Client } from './clients.js'
 import type { Database, Drizzle, Row } from './database.js'
@@ -74,62 +74,54 @@ export type Standing = Pick<
   'client_id' | 'tenant_id' | 'scope' | 'resources' | 'agent_limits'
 >
 
-/** Requests of one moment share a statement. It starts after the last of them, so none is stale. */
-const batchedFind = (read: Database['read']) => {
-  const flush = async (ids: string[]): Promise<{ delegation: Delegation | undefined }[]> => {
-    const rows = await read(byIds, [[...new Set(ids)]])
-    const byId = new Map(rows.map((row) => [row.id, parse(row)]))
-    return ids.map((id) => ({ delegation: byId.get(id) }))
-  }
-  const batched = createBatch(flush)
-  return async (id: string): Promise<Delegation | undefined> => (await batched(id)).delegation
-}
+export const delegationsStore = ({ read, report, drizzle }: Database) => {
+  const findMany = batchRows(
+    async (ids) => (await read(byIds, [ids])).map(parse),
+    ({ id }) => id,
+  )
+  return {
+    findMany,
+    find: async (id: string): Promise<Delegation | undefined> => (await findMany([id]))[0],
 
-export const delegationsStore = ({ read, report, drizzle }: Database) => ({
-  find: batchedFind(read),
+    /** Live delegations, the newest first. What hangs from something revoked is not alive. */
+    list: async (filter: DelegationFilter, now: Date): Promise<Delegation[]> => {
+      const { text, params } = listStatement(columnList, filter, now)
+      const rows = await report(text, params)
+      return rows.map(parse)
+    },
 
-  /** Those that there are, in no order. */
-  findMany: async (ids: readonly string[]): Promise<Delegation[]> =>
-    (await read(byIds, [ids])).map(parse),
+    /** For each of these budgets what draws on it, the newest first, without the roots. */
+    listUnder: async (
+      { subject, budgetIds, skip, limit }: UnderBudgets,
+      now: Date,
+    ): Promise<Map<string, Delegation[]>> => {
+      const values = [now.toISOString(), subject, budgetIds, skip, skip + limit]
+      const found = new Map<string, Delegation[]>(budgetIds.map((id) => [id, []]))
+      for (const { budget_id: id, place: _, ...row } of await report(underBudgets, values)) {
+        found.get(String(id))?.push(parse(row))
+      }
+      return found
+    },
 
-  /** Live delegations, the newest first. What hangs from something revoked is not alive. */
-  list: async (filter: DelegationFilter, now: Date): Promise<Delegation[]> => {
-    const { text, params } = listStatement(columnList, filter, now)
-    const rows = await report(text, params)
-    return rows.map(parse)
-  },
-
-  /** For each of these budgets what draws on it, the newest first, without the roots. */
-  listUnder: async (
-    { subject, budgetIds, skip, limit }: UnderBudgets,
-    now: Date,
-  ): Promise<Map<string, Delegation[]>> => {
-    const values = [now.toISOString(), subject, budgetIds, skip, skip + limit]
-    const found = new Map<string, Delegation[]>(budgetIds.map((id) => [id, []]))
-    for (const { budget_id: id, place: _, ...row } of await report(underBudgets, values)) {
-      found.get(String(id))?.push(parse(row))
-    }
-    return found
-  },
-
-  /** When each was last used: a token issued for it, or a reservation made on it. */
-  lastUsed: async (ids: readonly string[]): Promise<Map<string, Date>> => {
-    const rows = await report(
-      `select one.id, greatest(
+    /** When each was last used: a token issued for it, or a reservation made on it. */
+    lastUsed: async (ids: readonly string[]): Promise<Map<string, Date>> => {
+      const rows = await report(
+        `select one.id, greatest(
          (select issued_at from issuances where delegation_id = one.id
            order by issued_at desc limit 1),
          (select created_at from reservations where delegation_id = one.id
            order by created_at desc limit 1)) as at
        from unnest($1::text[]) as one(id)`,
-      [ids],
-    )
-    return new Map(rows.flatMap(({ id, at }) => (at instanceof Date ? [[String(id), at]] : [])))
-  },
+        [ids],
+      )
+      return new Map(rows.flatMap(({ id, at }) => (at instanceof Date ? [[String(id), at]] : [])))
+    },
 
-  /** The id of the agent's live root, made with `newId` when there is none (any more). */
-  ensureRoot: (client: Standing, newId: string, now: Date): Promise<string> =>
-    drizzle.transaction((transaction) => ensureRoot(transaction, client, newId, now)),
-})
+    /** The id of the agent's live root, made with `newId` when there is none (any more). */
+    ensureRoot: (client: Standing, newId: string, now: Date): Promise<string> =>
+      drizzle.transaction((transaction) => ensureRoot(transaction, client, newId, now)),
+  }
+}
 
 const budgetIdsOf = (client: Pick<Client, 'client_id' | 'tenant_id'>): string[] => [
   ...(client.tenant_id === undefined ? [] : [`tenant:${client.tenant_id}`]),

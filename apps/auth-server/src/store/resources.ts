@@ -1,5 +1,5 @@
 /** Protected resources, by their RFC 8707 URI. */
-import { createBatch } from './batch.js'
+import { batchRows } from './batch-rows.js'
 import type { Database, Drizzle, Row } from './database.js'
 import { asOfColumn } from './registry-version.js'
 import { resources as table } from './schema.js'
@@ -27,16 +27,13 @@ const parse = (row: Row): Resource =>
 const columns = `resource, tenant_id, scopes_supported, client_id, scope_descriptions, ${asOfColumn}`
 
 export const resourcesStore = ({ read }: Database) => ({
-  /** Requests of one moment share a statement. */
-  findMany: createBatch(async (asked: (readonly string[])[]): Promise<Resource[][]> => {
-    const rows = await read(
-      `select ${columns} from resources
-       where resource = any($1::text[])`,
-      [[...new Set(asked.flat())]],
-    )
-    const byUri = new Map(rows.map((row) => [String(row.resource), parse(row)]))
-    return asked.map((uris) => [...new Set(uris)].flatMap((uri) => byUri.get(uri) ?? []))
-  }),
+  findMany: batchRows(
+    async (uris) =>
+      (await read(`select ${columns} from resources where resource = any($1::text[])`, [uris])).map(
+        parse,
+      ),
+    ({ resource }) => resource,
+  ),
 
   /** The resource of a resource server's client, for RFC 8693 `audience`. */
   findByClients: async (clientIds: readonly string[]): Promise<Resource[]> => {
