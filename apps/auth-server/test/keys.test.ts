@@ -361,7 +361,7 @@ describe('rotation', () => {
         forgetMinutes: () => Promise.resolve(),
       },
       authorizationRequests: { forget: () => Promise.resolve() },
-      idempotencyKeys: { forget: () => Promise.resolve() },
+      retention: { forget: () => Promise.resolve({ seen: 0, gone: 0, cursor: undefined }) },
     }
     const stop = startMaintenance({
       ...server.deps,

@@ -142,7 +142,7 @@ describe('one batch', () => {
     const lost = await lend(server, '1')
     await change(`delete from budgets where id = '${lost.delegation_id}'`)
     const answer = await reserve(server, { delegation_id: lost.delegation_id, amount_usd: '0.01' })
-    expect([answer.status, answer.body.error]).toEqual([500, 'server_error'])
+    expect([answer.status, answer.body.error]).toEqual([404, 'not_found'])
     const { delegation_id } = await lend(server, '1')
     expect((await reserve(server, { delegation_id, amount_usd: '0.01' })).status).toBe(201)
   })

@@ -41,7 +41,7 @@ describe('an unknown key id', () => {
       if (index % 100 === 0) await verifier.verify(await issuer.token({ jti: `good_${index}` }))
     }
     expect(jwks()).toBe(2)
-  })
+  }, 60_000)
 
   it('shares one fetch among those that come at once', async () => {
     const verifier = offline()
