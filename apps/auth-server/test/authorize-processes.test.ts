@@ -1,6 +1,6 @@
 /** Two servers on one database: what is used once is used once by both. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Database, openDatabase } from '../src/store/database.js'
+import type { Database } from '../src/store/database.js'
 import {
   getCode,
   getTokens,
@@ -9,7 +9,7 @@ import {
   redeem,
   refresh,
 } from './browser.js'
-import { createClock, createDatabase, decode } from './harness.js'
+import { createClock, createDatabase, decode, openTestDatabase } from './harness.js'
 
 let one: PeopleServer
 let two: PeopleServer
@@ -17,10 +17,10 @@ let close: () => Promise<void>
 beforeAll(async () => {
   const clock = createClock()
   const created = await createDatabase()
-  const database = await openDatabase(created.url)
+  const database = await openTestDatabase(created.url)
   // PGlite is one process's alone, so there the two share it.
   const isShared = created.url === 'memory:'
-  const other: Database = isShared ? database : await openDatabase(created.url)
+  const other: Database = isShared ? database : await openTestDatabase(created.url)
   one = await openPeopleServer({ clock, database })
   two = await openPeopleServer({ clock, database: other })
   close = async () => {

@@ -1,5 +1,6 @@
 /** A whole server for a test file: real routes, real SQL, a clock that the test moves. */
 import { randomBytes } from 'node:crypto'
+import { openAsBlob } from 'node:fs'
 import { pino } from 'pino'
 import postgres from 'postgres'
 import { inject } from 'vitest'
@@ -189,6 +190,12 @@ export const createDatabase = async (): Promise<{ url: string; drop(): Promise<v
   }
 }
 
+/** PGlite begins with the tables that were made once for all tests. */
+export const openTestDatabase = async (url: string): Promise<Database> => {
+  const path = inject('pgliteDump')
+  return openDatabase(url, { dump: path === undefined ? undefined : await openAsBlob(path) })
+}
+
 export interface TestServerOptions {
   config?: object
   clock?: Clock
@@ -228,7 +235,7 @@ export const openTestServer = async (options: TestServerOptions = {}) => {
   const clock = options.clock ?? createClock(start)
   const { lines, log } = createLog()
   const created = options.database ? undefined : await createDatabase()
-  const database = options.database ?? (await openDatabase(created?.url ?? ''))
+  const database = options.database ?? (await openTestDatabase(created?.url ?? ''))
   const config: Config = parseConfig(JSON.stringify(options.config ?? baseConfig), {})
   const opened = await openServer({
     database,

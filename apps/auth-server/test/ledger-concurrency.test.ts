@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { openDatabase } from '../src/store/database.js'
 import {
   createClock,
   createDatabase,
   delegateOnce,
+  openTestDatabase,
   openTestServer,
   otherTenantDocs,
   type TestServer,
@@ -50,9 +50,9 @@ const onPostgres = inject('postgresUrl') !== undefined
 const open = async () => {
   const created = await createDatabase()
   const clock = createClock()
-  const database = await openDatabase(created.url)
+  const database = await openTestDatabase(created.url)
   const first = await openTestServer({ config, clock, database })
-  const other = onPostgres ? await openDatabase(created.url) : database
+  const other = onPostgres ? await openTestDatabase(created.url) : database
   const second = await openTestServer({ config, clock, database: other })
   const close = async () => {
     if (onPostgres) await second.close()

@@ -1,7 +1,6 @@
 /** What a server remembers of clients, resources, rules and delegations, and that no change is missed. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../src/store/database.js'
-import { openDatabase } from '../src/store/database.js'
 import {
   agent,
   baseConfig,
@@ -10,6 +9,7 @@ import {
   decode,
   delegateOnce,
   docs,
+  openTestDatabase,
   openTestServer,
   type TestServer,
 } from './harness.js'
@@ -207,7 +207,7 @@ describe('a server that remembers', () => {
   let drop: () => Promise<void>
   beforeAll(async () => {
     const created = await createDatabase()
-    const opened = counted(await openDatabase(created.url))
+    const opened = counted(await openTestDatabase(created.url))
     ;({ count } = opened)
     ;({ drop } = created)
     server = await openTestServer({ database: opened.database })

@@ -1,13 +1,12 @@
 /** Two servers on one database: each with connections of its own, where the database has any. */
-import { openDatabase } from '../src/store/database.js'
-import { createClock, createDatabase, openTestServer } from './harness.js'
+import { createClock, createDatabase, openTestDatabase, openTestServer } from './harness.js'
 
 export const openTwoServers = async (config?: object) => {
   const clock = createClock()
   const created = await createDatabase()
-  const database = await openDatabase(created.url)
+  const database = await openTestDatabase(created.url)
   // PGlite is one process's alone, so there the two share it.
-  const other = created.url === 'memory:' ? database : await openDatabase(created.url)
+  const other = created.url === 'memory:' ? database : await openTestDatabase(created.url)
   const one = await openTestServer({ clock, database, ...(config && { config }) })
   const two = await openTestServer({ clock, database: other, ...(config && { config }) })
   return {

@@ -49,6 +49,8 @@ export interface Database {
 export interface OpenDatabaseOptions {
   /** Somebody has brought the schema up to date. */
   isMigrated?: boolean | undefined
+  /** What `memory:` begins with, as PGlite dumps it: that is there sooner than an empty one is made. */
+  dump?: Blob | undefined
 }
 
 /**
@@ -58,11 +60,11 @@ export interface OpenDatabaseOptions {
  */
 export const openDatabase = async (
   url: string,
-  { isMigrated = false }: OpenDatabaseOptions = {},
+  { isMigrated = false, dump }: OpenDatabaseOptions = {},
 ): Promise<Database> => {
   if (url === 'memory:' || url.startsWith('pglite:')) {
     const { openPglite } = await import('./pglite.js')
-    return openPglite(url === 'memory:' ? undefined : url.slice('pglite:'.length))
+    return openPglite(url === 'memory:' ? undefined : url.slice('pglite:'.length), dump)
   }
   const { migratePostgres, openPostgres } = await import('./postgres.js')
   if (!isMigrated) await migratePostgres(url)

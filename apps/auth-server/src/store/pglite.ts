@@ -8,11 +8,20 @@ import type { Database, Query, Row } from './database.js'
 import { migrationsFolder } from './migrations-folder.js'
 import * as schema from './schema.js'
 
-/** @param path absent: in memory, and gone with the process */
-export const openPglite = async (path: string | undefined): Promise<Database> => {
+const inMemory = (dump: Blob | undefined): PGlite =>
+  dump ? new PGlite({ loadDataDir: dump }) : new PGlite()
+
+/**
+ * @param path absent: in memory, and gone with the process
+ * @param dump what one in memory begins with
+ */
+export const openPglite = async (
+  path: string | undefined,
+  dump: Blob | undefined,
+): Promise<Database> => {
   if (path) mkdirSync(path, { recursive: true, mode: 0o700 })
   const release = path ? holdDataFolder(path) : () => {}
-  const pglite = path ? new PGlite(`${path}/data`) : new PGlite()
+  const pglite = path ? new PGlite(`${path}/data`) : inMemory(dump)
   const run: Query = async (text, params) => (await pglite.query<Row>(text, params)).rows
   const drizzle = drizzlePglite(pglite, { schema })
   await migrate(drizzle, { migrationsFolder })
