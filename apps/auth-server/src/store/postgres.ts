@@ -77,13 +77,18 @@ const inTransaction = async <T>(
   }
 }
 
+/** The driver sends a query when somebody waits for it, and no sooner. */
+const sent = (rows: Promise<Row[]>): Promise<Row[]> => {
+  rows.catch(() => {})
+  return rows
+}
+
 /** Sent one behind the other, and the commit behind both: PostgreSQL begins the second when the first is done. */
 const bothOf =
   (first: Statement, second: Statement) =>
   async (query: Query): Promise<Written<{ rows: Promise<Row[]> }>> => {
-    const done = query(first.text, first.params)
-    const rows = query(second.text, second.params)
-    rows.catch(() => {})
+    const done = sent(query(first.text, first.params))
+    const rows = sent(query(second.text, second.params))
     return { result: { rows }, written: Promise.all([done, rows]) }
   }
 
