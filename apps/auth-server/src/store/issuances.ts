@@ -122,11 +122,10 @@ const recordExchanged = `
       actor text, scope text, aud text[], issued_at timestamptz, expires_at timestamptz,
       standing_on text[], delegation jsonb, as_of text)
   ), alive as (
+    -- Locked by the statement before. By a parameter, or the planner would read all there are, in order.
     select d.id from delegations d
-    where d.id in (select unnest(standing_on) from asked)
+    where d.id = any($5::text[])
       and d.revoked_at is null and (d.expires_at is null or d.expires_at > $2::text::timestamptz)
-    order by d.id
-    for share
   ), children as (
     select d.parent_id,
       count(*) filter (where d.revoked_at is null and d.expires_at > $2::text::timestamptz) as live,
@@ -192,7 +191,7 @@ const redeem = `
     returning c.code_hash
   ), alive as (
     select d.id from delegations d
-    where d.id in (select unnest(standing_on) from asked)
+    where d.id = any($3::text[])
       and d.revoked_at is null and (d.expires_at is null or d.expires_at > $2::text::timestamptz)
     order by d.id
     for share
@@ -243,6 +242,7 @@ export const issuancesStore = (database: Database, fanOut: FanOut, now: () => Da
       now().toISOString(),
       fanOut.maxChildren,
       fanOut.maxChildrenPerMinute,
+      parentsOf(rows),
     ],
   })
   const own = createBatch(async (rows: IssuanceRow[]) => {
@@ -254,7 +254,7 @@ export const issuancesStore = (database: Database, fanOut: FanOut, now: () => Da
     return outcomes(rows, await withRetry(() => database.writeAfter(lock, exchanged(rows))))
   })
   const redeemed = async (row: IssuanceRow): Promise<Recorded> => {
-    const params = [JSON.stringify(row), now().toISOString()]
+    const params = [JSON.stringify(row), now().toISOString(), row.standing_on]
     const [answer] = await withRetry(() => database.write(redeem, params))
     return answer?.outcome as Recorded
   }

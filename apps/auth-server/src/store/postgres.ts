@@ -33,7 +33,7 @@ const backgroundIdle = 30
 const ledgerTimeouts = { idle_in_transaction_session_timeout: 5000, lock_timeout: 7500 }
 
 /**
- * All that requests look for has a key. For small tables the planner would rather read all of them,
+ * All that a write looks for has a key. For small tables the planner would rather read all of them,
  * or all of an index, and hot rows bloat both. It need not think about it more than once.
  */
 const byKey = {
@@ -115,7 +115,7 @@ export const openPostgres = (url: string): Database => {
   const backoff = () => reconnectSeconds
   const options = { onnotice: () => {}, connect_timeout: 5, idle_timeout: 0, backoff }
   const transactions = postgres(url, { ...options, max: pools.transactions })
-  const reads = postgres(url, { ...options, max: pools.reads, connection: byKey })
+  const reads = postgres(url, { ...options, max: pools.reads })
   const writes = postgres(url, { ...options, max: pools.writes, connection: byKey })
   // While one commits the next waits for its locks, and a third has begun: no batch waits for a round trip.
   const ledger = postgres(url, {
