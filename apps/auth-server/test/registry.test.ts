@@ -9,6 +9,7 @@ import {
   decode,
   delegateOnce,
   docs,
+  issuer,
   openTestDatabase,
   openTestServer,
   type TestServer,
@@ -156,6 +157,21 @@ describe('a change that another server, or somebody by hand, has made', () => {
     expect((await two.revoke('researcher', token)).status).toBe(200)
     const refused = await one.exchange('researcher', token)
     expect([refused.status, refused.body.error]).toEqual([400, 'invalid_request'])
+  })
+
+  test('revokes what an actor token stands on', async () => {
+    const { one, two } = servers
+    const { body } = await one.clientCredentials('orchestrator')
+    const actor = (await one.clientCredentials('researcher', { resource: issuer })).body
+    const push = () =>
+      one.exchange('orchestrator', body.access_token, {
+        actor_token: actor.access_token,
+        actor_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      })
+    expect([(await push()).status, (await push()).status]).toEqual([200, 200])
+    expect((await two.revoke('researcher', actor.access_token)).status).toBe(200)
+    const refused = await push()
+    expect([refused.status, refused.body.error_detail]).toEqual([400, 'actor_token_revoked'])
   })
 
   test('is in no answer to what was asked after it, however many ask at once', async () => {
